@@ -1,0 +1,147 @@
+"""Our model against timm's own, on random weights, for every architecture of vit_* and deit* that we represent."""
+
+from __future__ import annotations
+
+import timm
+import torch
+
+import pytest
+from vit_demo.analysis.attention import attention_matrix
+from vit_demo.checkpoints.load import build
+from vit_demo.checkpoints.timm_models import plain_vit_names, plan_from_timm
+from vit_demo.contract import ModelError
+from vit_demo.model import Trace
+
+FAMILIES = [
+    "vit_small_patch16_224",
+    "vit_base_patch16_clip_quickgelu_224",
+    "vit_base_patch16_siglip_224",
+    "vit_base_patch16_rpn_224",
+    "vit_medium_patch16_reg4_gap_256",
+    "vit_giant_patch14_dinov2",
+    "vit_small_patch14_reg4_dinov2",
+    "vit_small_patch16_dinov3",
+    "vit_small_plus_patch16_dinov3",
+    "vit_tiny_patch16_dinov3_qkvb",
+    "vit_small_patch16_lingbot",
+    "vit_small_patch16_rope_ape_224",
+    "vit_small_patch16_rope_mixed_224",
+    "vit_pe_core_tiny_patch16_384",
+    "deit_tiny_distilled_patch16_224",
+    "deit3_small_patch16_224",
+    "flexivit_small",
+]
+REFUSED = {
+    "vit_base_r50_s16_224": "convolutional network",
+    "vit_base_patch16_18x2_224": "two attentions side by side",
+    "vit_base_patch16_xp_224": "side by side",
+    "vit_dlittle_patch16_reg1_gap_256": "differential attention",
+    "vit_relpos_small_patch16_224": "bias on the attention scores",
+    "vit_large_patch16_sapiens2": "grouped-query",
+}
+
+
+def small(name: str, **more):
+    """(arguments, model) of an architecture made narrow and shallow, which keeps every option of its family."""
+    args = {"embed_dim": 64, "depth": 2, "num_heads": 2, **more}
+    if "giant_patch14" in name:
+        args["mlp_ratio"] = 4  # the published ratio gives an odd width at 64 channels
+    if "vit_pe_" in name and "map" in _pool(name):
+        args["attn_pool_num_heads"] = 2
+    return args, timm.create_model(name, pretrained=False, **args)
+
+
+def _pool(name: str) -> str:
+    with torch.device("meta"):
+        return timm.create_model(name, pretrained=False).global_pool
+
+
+def twin(name: str, model, args: dict):
+    plan = plan_from_timm(name, {"model_args": args})
+    ours, report = build(plan, model.state_dict(), name)
+    return ours, report
+
+
+def compare(name: str, shake, relative_difference, **more) -> float:
+    """Largest relative difference of tokens and logits between the two, at the model's own size."""
+    args, theirs = small(name, **more)
+    shake(theirs)
+    ours, _ = twin(name, theirs, args)
+    pixels = torch.randn(2, 3, *ours.config.image_size, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        encoded = ours(pixels)
+        worst = relative_difference(encoded.tokens, theirs.forward_features(pixels))
+        if theirs.num_classes:
+            worst = max(worst, relative_difference(encoded.logits, theirs(pixels)))
+    return worst
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_tokens_and_logits_equal_timm(name, shake, relative_difference):
+    assert compare(name, shake, relative_difference, num_classes=7) < 1e-4
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_non_square_input_off_the_native_grid_equals_timm(name, shake, relative_difference):
+    native = 96 if "patch16" in name or "flexivit" in name else 84
+    args, theirs = small(name, img_size=native, dynamic_img_size=True, num_classes=0)
+    shake(theirs)
+    ours, _ = twin(name, theirs, {k: v for k, v in args.items() if k != "dynamic_img_size"})
+    patch = ours.config.patch_px
+    pixels = torch.randn(1, 3, 5 * patch, 8 * patch, generator=torch.Generator().manual_seed(2))
+    with torch.inference_mode():
+        assert relative_difference(ours(pixels).tokens, theirs.forward_features(pixels)) < 1e-4
+
+
+@pytest.mark.parametrize("name", ["vit_small_patch16_224", "vit_small_patch14_reg4_dinov2", "deit3_small_patch16_224"])
+def test_attention_of_every_layer_equals_timms_explicit_softmax(name, shake):
+    args, theirs = small(name, num_classes=0)
+    shake(theirs)
+    seen = []
+    for block in theirs.blocks:
+        block.attn.fused_attn = False
+        block.attn.attn_drop.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    ours, _ = twin(name, theirs, args)
+    pixels = torch.randn(1, 3, *ours.config.image_size)
+    trace = Trace()
+    with torch.inference_mode():
+        theirs.forward_features(pixels)
+        ours(pixels, trace=trace)
+        for layer, reference in enumerate(seen):
+            assert (attention_matrix(trace, layer) - reference).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_represented_is_refused_with_its_reason(name):
+    with pytest.raises(ModelError, match=REFUSED[name]):
+        plan_from_timm(name)
+
+
+def test_every_listed_architecture_is_represented_or_refused_and_most_are_represented():
+    represented, refused = [], {}
+    for name in plain_vit_names():
+        try:
+            plan_from_timm(name)
+            represented.append(name)
+        except ModelError as error:
+            refused[name] = error.values["reason"]
+    print(f"{len(represented)} of {len(represented) + len(refused)} represented; refused: {refused}")
+    assert len(represented) >= 180
+    assert all(refused.values())
+
+
+def test_wrong_and_missing_weights_are_refused_by_name():
+    args, theirs = small("vit_small_patch16_224", num_classes=3)
+    plan = plan_from_timm("vit_small_patch16_224", {"model_args": args})
+    state = theirs.state_dict()
+    without = {k: v for k, v in state.items() if k != "blocks.1.norm2.bias"}
+    with pytest.raises(ModelError, match="norm2.bias"):
+        build(plan, without, "twin")
+    with pytest.raises(ModelError, match="stranger"):
+        build(plan, {**state, "stranger.weight": torch.zeros(1)}, "twin")
+    with pytest.raises(ModelError, match="norm.weight"):
+        build(plan, {**state, "norm.weight": torch.zeros(5)}, "twin")
+    headless = {k: v for k, v in state.items() if not k.startswith("head.")}
+    with pytest.raises(ModelError) as caught:
+        build(plan, headless, "twin")
+    assert caught.value.key == "checkpoint.head_missing"

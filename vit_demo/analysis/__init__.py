@@ -1,0 +1,1 @@
+"""Views of a trace: what attention did, what embeddings hold. Tensors in, tensors out; no pictures, no words."""

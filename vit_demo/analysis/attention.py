@@ -1,0 +1,64 @@
+"""Attention maps from a trace: softmax(q·kᵀ/√d), one row or one layer at a time, and their gradients."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from vit_demo.model.trace import LayerTrace, Trace
+
+
+def layer_of(trace: Trace, layer: int) -> LayerTrace:
+    """One layer of a filled trace, counted from 0. Raises ValueError outside it."""
+    if not 0 <= layer < len(trace.layers):
+        raise ValueError(f"layer {layer} is outside 0 … {len(trace.layers) - 1}")
+    return trace.layers[layer]
+
+
+def attention_rows(trace: Trace, layer: int, token: int) -> Tensor:
+    """Where one token looks in one layer: softmax(q_i·Kᵀ/√d), (B, h, N); each row sums to 1. Vaswani et al. 2017, eq. 1.
+
+    Layer and token count from 0, prefix tokens first. Costs one row, not a forward pass. ValueError outside the trace.
+    """
+    kept = layer_of(trace, layer)
+    if not 0 <= token < kept.q.shape[2]:
+        raise ValueError(f"token {token} is outside 0 … {kept.q.shape[2] - 1}")
+    query = kept.q[:, :, token, :, None] / math.sqrt(kept.q.shape[-1])  # (B, h, d, 1)
+    return (kept.k @ query).squeeze(-1).softmax(dim=-1)
+
+
+def attention_matrix(trace: Trace, layer: int) -> Tensor:
+    """All rows of one layer, (B, h, N, N). One layer at a time: all of them at once would not fit for large grids."""
+    kept = layer_of(trace, layer)
+    return (kept.q / math.sqrt(kept.q.shape[-1]) @ kept.k.transpose(-2, -1)).softmax(dim=-1)
+
+
+def attention_of_all_layers(trace: Trace, token: int = 0) -> Tensor:
+    """Where one token looks in every layer: (L, B, h, N)."""
+    return torch.stack([attention_rows(trace, layer, token) for layer in range(len(trace.layers))])
+
+
+def attention_gradient(trace: Trace, target: Tensor, layer: int) -> Tensor:
+    """Gradient of a scalar with respect to one layer's attention, ∂y/∂A = (∂y/∂out)·vᵀ, (B, h, N, N).
+
+    Exact, since out = A·v; no slow twin of the attention is needed. The trace must have been made with
+    `Trace(gradients=True)`, `target` from the same pass; the graph is kept for further calls.
+    """
+    kept = layer_of(trace, layer)
+    if not kept.out.requires_grad:
+        raise ValueError("this trace holds no gradients: make it with Trace(gradients=True)")
+    (of_out,) = torch.autograd.grad(target, kept.out, retain_graph=True)  # (B, h, N, d)
+    return of_out @ kept.v.detach().transpose(-2, -1)
+
+
+def smallest_mass_mask(weights: Tensor, share: float) -> Tensor:
+    """DINO's threshold mask: the fewest strongest patches that hold `share` of each map's mass, as booleans.
+
+    `weights` (…, n) over patches only, so the mass of prefix tokens is left out, as in facebookresearch/dino
+    visualize_attention.py: ascending cumulative share > 1 − share.
+    """
+    ordered, order = weights.sort(dim=-1)
+    cumulative = (ordered / ordered.sum(dim=-1, keepdim=True)).cumsum(dim=-1)
+    return torch.zeros_like(weights, dtype=torch.bool).scatter(-1, order, cumulative > 1 - share)

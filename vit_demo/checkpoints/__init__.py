@@ -1,0 +1,1 @@
+"""From a name to a strictly loaded model: catalog · sources · formats · configs · keymaps · load."""

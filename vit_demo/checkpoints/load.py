@@ -1,0 +1,137 @@
+"""From a name to a strictly loaded model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vit_demo.checkpoints import catalog, embedded
+from vit_demo.checkpoints.formats import read_weights
+from vit_demo.checkpoints.keymaps import ConversionReport, convert
+from vit_demo.checkpoints.plan import Plan
+from vit_demo.checkpoints.released import plan_from_google, plan_from_state, unwrap
+from vit_demo.checkpoints.sources import Source, find
+from vit_demo.checkpoints.timm_models import imagenet_labels, plan_from_timm
+from vit_demo.checkpoints.transformers_models import plan_from_transformers
+from vit_demo.contract import ModelCard, ModelError, PreprocessSpec
+from vit_demo.model.config import ViTConfig
+from vit_demo.model.position import RESAMPLING
+from vit_demo.model.vit import VisionTransformer
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to use (eval mode, frozen weights), and everything known of where it came from."""
+
+    model: VisionTransformer
+    card: ModelCard
+    report: ConversionReport
+    preprocess: PreprocessSpec
+    labels: tuple[str, ...] | None
+    revision: str = ""
+
+    @property
+    def nbytes(self) -> int:
+        return sum(p.numel() * p.element_size() for p in self.model.parameters())
+
+
+def load_model(
+    name: str,
+    *,
+    device: str | torch.device = "cpu",
+    progress: Callable[[int, int], None] | None = None,
+    offline: bool | None = None,
+) -> LoadedModel:
+    """A pretrained model by name: a Hub id (optionally @revision), a folder in Hub layout, a file (.safetensors .pth
+    .npz), or an id of the catalogue. `progress(done_bytes, total_bytes)` follows a download.
+
+    Raises ModelError, in a sentence for people, where it cannot be found, fetched or represented faithfully; nothing is
+    ever loaded approximately.
+    """
+    card = catalog.card_of(name)
+    where = str(embedded.ensure()) if card and card.source == "embedded" else name
+    source = find(where, progress=progress, offline=offline)
+    read = read_weights(source.weights, name)
+    plan, state = _plan(source, read, name)
+    model, report = build(plan, state, name)
+    model.to(device)
+    return LoadedModel(
+        model=model,
+        card=card or _own_card(name, source, plan, model),
+        report=report,
+        preprocess=plan.preprocess,
+        labels=_labels(plan, name),
+        revision=source.revision,
+    )
+
+
+def _plan(source: Source, read: Mapping[str, Any], name: str) -> tuple[Plan, Mapping[str, Tensor]]:
+    """The Plan by what the source is, and its flat tensors."""
+    config = source.config or {}
+    if source.weights[0].suffix.lower() == ".npz":
+        return plan_from_google(read, name), read
+    state = unwrap(read)
+    if "architecture" in config:
+        return plan_from_timm(config["architecture"], config), state
+    if "model_type" in config:
+        return plan_from_transformers(config, source.preprocessor, state.keys(), name), state
+    return plan_from_state(state, name), state
+
+
+def build(plan: Plan, state: Mapping[str, Tensor], name: str) -> tuple[VisionTransformer, ConversionReport]:
+    """A model of that plan filled with those tensors, strictly. Raises ModelError where anything does not fit."""
+    model = empty_model(plan.config)
+    if plan.prefix:
+        state = {key.removeprefix(plan.prefix): tensor for key, tensor in state.items()}
+    wanted = {key: tensor.shape for key, tensor in model.state_dict().items()}
+    try:
+        converted, report = convert(state, plan.rules, wanted, name, plan.fill)
+    except ValueError as error:
+        raise ModelError("checkpoint.unsupported", name=name, reason=str(error)) from error
+    # Contiguous and owned: a model must not keep a whole fused file alive through a view.
+    model.load_state_dict({k: t.float().contiguous() for k, t in converted.items()}, strict=True, assign=True)
+    model.eval().requires_grad_(False)
+    if plan.config.position == "learned":
+        report.resampled = RESAMPLING[plan.config.position_resampling].title
+    report.assumed.extend(plan.assumed)
+    return model, report
+
+
+def empty_model(config: ViTConfig) -> VisionTransformer:
+    """A model without numbers (meta device): its names and shapes."""
+    with torch.device("meta"):
+        return VisionTransformer(config)
+
+
+def _labels(plan: Plan, name: str) -> tuple[str, ...] | None:
+    """Class names, or ImageNet's where the checkpoint has none and the count names the subset."""
+    classes = plan.config.num_classes
+    if not classes:
+        return None
+    labels = plan.labels or imagenet_labels(classes)
+    if labels is not None and len(labels) != classes:
+        raise ModelError("checkpoint.unsupported", name=name, reason=f"{len(labels)} class names for {classes} classes")
+    return labels
+
+
+def _own_card(name: str, source: Source, plan: Plan, model: VisionTransformer) -> ModelCard:
+    """A card for a model that is not in the catalogue, from what the file says."""
+    parameters = sum(p.numel() for p in model.parameters())
+    return ModelCard(
+        id=name,
+        title=name.rstrip("/").split("/")[-1],
+        family=plan.family,
+        parameters=parameters,
+        download_bytes=parameters * catalog.BYTES_PER_PARAMETER,
+        licence=(source.config or {}).get("license", "?"),
+        licence_url="",
+        has_head=plan.config.num_classes > 0,
+        native_size=plan.config.image_size,
+        patch_px=plan.config.patch_px,
+        why="catalog.why_own",
+        source="hub" if source.kind == "hub" else "local",
+    )

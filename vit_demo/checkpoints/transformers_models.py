@@ -1,0 +1,198 @@
+"""transformers' config.json → Plan, for ViT, DeiT, Dinov2, Dinov2WithRegisters and DINOv3ViT.
+
+Field names and defaults are those of transformers' configuration classes; `save_pretrained` writes them all, older
+files leave defaults out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from vit_demo.checkpoints.families import HF_DINOV2, HF_VIT, hf_dinov3
+from vit_demo.checkpoints.plan import Plan
+from vit_demo.contract import IMAGENET_MEAN, IMAGENET_STD, ModelError, PreprocessSpec
+from vit_demo.model.config import RopeConfig, ViTConfig
+from vit_demo.model.position import rope_bands
+
+MODEL_TYPES = ("vit", "deit", "dinov2", "dinov2_with_registers", "dinov3_vit")
+FAMILY = {"vit": "ViT", "deit": "DeiT", "dinov2": "DINOv2", "dinov2_with_registers": "DINOv2", "dinov3_vit": "DINOv3"}
+PREFIX = {
+    "vit": "vit.",
+    "deit": "deit.",
+    "dinov2": "dinov2.",
+    "dinov2_with_registers": "dinov2_with_registers.",
+    "dinov3_vit": "dinov3_vit.",
+}
+ACTIVATIONS = {
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "quick_gelu": "quick_gelu",
+    "silu": "silu",
+}
+RESAMPLE_CODES = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # PIL.Image.Resampling
+
+
+def plan_from_transformers(
+    config: dict[str, Any], preprocessor: dict[str, Any] | None, keys: Collection[str], name: str
+) -> Plan:
+    """The Plan of a transformers checkpoint. `keys` are the tensor names in the file: they say whether it has a head.
+
+    Raises ModelError where the model type or an option cannot be represented, or a promised classifier is missing.
+    """
+    kind = config.get("model_type", "")
+    if kind not in MODEL_TYPES:
+        reason = f"model type {kind!r} is not one of {', '.join(MODEL_TYPES)}"
+        raise ModelError("checkpoint.unsupported", name=name, reason=reason)
+    head, distilled = _head_of(config, keys, name)
+    build = {"vit": _vit, "deit": _vit, "dinov3_vit": _dinov3}.get(kind, _dinov2)
+    fields, rules = build(config, keys)
+    activation = config.get("hidden_act", "gelu")
+    if activation not in ACTIVATIONS:
+        reason = f"activation {activation!r} is not part of this model"
+        raise ModelError("checkpoint.unsupported", name=name, reason=reason)
+    fields.setdefault("activation", ACTIVATIONS[activation])
+    try:
+        vit = ViTConfig(
+            dim=config["hidden_size"],
+            depth=config["num_hidden_layers"],
+            heads=config["num_attention_heads"],
+            image_size=_pair(config.get("image_size", 224)),
+            patch_px=_single(config.get("patch_size", 16)),
+            in_channels=config.get("num_channels", 3),
+            num_classes=head,
+            distillation_head=distilled,
+            **fields,
+        )
+    except (KeyError, ValueError) as error:
+        raise ModelError("checkpoint.unsupported", name=name, reason=str(error)) from error
+    fill = {}
+    if vit.rope is not None:
+        bands = rope_bands(vit.rope, vit.attention_head_dim)
+        fill["rope_bands"] = (bands, "computed; transformers does not store it")
+    return Plan(
+        config=vit,
+        rules=rules,
+        preprocess=preprocess_from_transformers(preprocessor, vit),
+        family=FAMILY[kind],
+        prefix=PREFIX[kind],
+        labels=_labels(config, head),
+        fill=fill,
+        assumed=() if preprocessor else ("preprocessing: no preprocessor_config.json, so the family's usual one",),
+    )
+
+
+def _head_of(config: dict[str, Any], keys: Collection[str], name: str) -> tuple[int, bool]:
+    """(number of classes, whether the distillation token has a head). A promised head that is missing is an error."""
+    promised = any("ForImageClassification" in a for a in config.get("architectures") or ())
+    found = any(k.startswith(("classifier.", "cls_classifier.")) for k in keys)
+    if promised and not found:
+        raise ModelError("checkpoint.head_missing", name=name)
+    if not found:
+        return 0, False
+    labels = config.get("id2label")
+    count = len(labels) if labels else config.get("num_labels", 2)  # 2: transformers' own default
+    return count, "distillation_classifier.weight" in keys
+
+
+def _vit(config: dict[str, Any], keys: Collection[str]) -> tuple[dict[str, Any], tuple]:
+    distilled = config["model_type"] == "deit"
+    fields = dict(
+        mlp_hidden=config.get("intermediate_size", 3072),
+        norm_eps=config.get("layer_norm_eps", 1e-12),
+        qkv_bias=config.get("qkv_bias", True),
+        distillation_token=distilled,
+        position_prefix=2 if distilled else 1,
+        position_resampling="transformers",
+    )
+    return fields, HF_VIT
+
+
+def _dinov2(config: dict[str, Any], keys: Collection[str]) -> tuple[dict[str, Any], tuple]:
+    registers = config["model_type"] == "dinov2_with_registers"
+    dim = config["hidden_size"]
+    hidden = int(dim * config.get("mlp_ratio", 4))
+    fields = dict(
+        mlp_hidden=hidden,
+        norm_eps=config.get("layer_norm_eps", 1e-6),
+        qkv_bias=config.get("qkv_bias", True),
+        layer_scale=True,
+        num_registers=config.get("num_register_tokens", 4) if registers else 0,
+        position_resampling="dinov2_reg" if registers else "transformers",
+        pool="token+avg",
+    )
+    if config.get("use_swiglu_ffn"):
+        # Two thirds of the width, rounded up to a multiple of 8: dinov2 layers/swiglu_ffn.py
+        fields.update(mlp="gated", activation="silu", mlp_hidden=(int(hidden * 2 / 3) + 7) // 8 * 8)
+    return fields, HF_DINOV2
+
+
+def _dinov3(config: dict[str, Any], keys: Collection[str]) -> tuple[dict[str, Any], tuple]:
+    gated, key_bias = bool(config.get("use_gated_mlp")), bool(config.get("key_bias", False))
+    query, value = config.get("query_bias", True), config.get("value_bias", True)
+    if query != value:
+        raise ModelError("checkpoint.unsupported", name="DINOv3ViT", reason="only one of query and value has a bias")
+    fields = dict(
+        mlp="gated" if gated else "plain",
+        mlp_hidden=config["intermediate_size"],
+        norm_eps=config.get("layer_norm_eps", 1e-5),
+        qkv_bias=bool(query),
+        key_bias=key_bias,
+        proj_bias=config.get("proj_bias", True),
+        mlp_bias=config.get("mlp_bias", True),
+        layer_scale=True,
+        num_registers=config.get("num_register_tokens", 0),
+        position="none",
+        position_prefix=0,
+        rope=RopeConfig("centred", float(config.get("rope_theta", 100.0)), "yx", "half"),
+    )
+    return fields, hf_dinov3(gated, key_bias)
+
+
+def preprocess_from_transformers(preprocessor: dict[str, Any] | None, config: ViTConfig) -> PreprocessSpec:
+    """PreprocessSpec from preprocessor_config.json; without one, the native size, ImageNet statistics, no crop."""
+    if not preprocessor:
+        return PreprocessSpec(config.image_size, crop_pct=1.0, source="assumed: ImageNet statistics")
+    resized = preprocessor.get("size", config.image_size[0])
+    crop = preprocessor.get("crop_size") if preprocessor.get("do_center_crop") else None
+    keeps_shape = isinstance(resized, dict) and "shortest_edge" in resized
+    to = _size_of(resized)
+    size = _size_of(crop) if crop else to
+    size = tuple(max(side // config.patch_px, 1) * config.patch_px for side in size)
+    normalises = preprocessor.get("do_normalize", True)
+    return PreprocessSpec(
+        size=size,
+        resize="shortest" if keeps_shape else "squash",
+        crop_pct=size[0] / to[0],
+        interpolation=RESAMPLE_CODES.get(preprocessor.get("resample", 2), "bilinear"),
+        mean=tuple(preprocessor.get("image_mean", IMAGENET_MEAN)) if normalises else (0.0, 0.0, 0.0),
+        std=tuple(preprocessor.get("image_std", IMAGENET_STD)) if normalises else (1.0, 1.0, 1.0),
+        source="preprocessor_config.json",
+    )
+
+
+def _size_of(value: Any) -> tuple[int, int]:
+    if isinstance(value, dict):
+        return (value["shortest_edge"],) * 2 if "shortest_edge" in value else (value["height"], value["width"])
+    return _pair(value)
+
+
+def _labels(config: dict[str, Any], count: int) -> tuple[str, ...] | None:
+    """id2label in order, unless it only holds the placeholders LABEL_0 …"""
+    labels = config.get("id2label")
+    if not count or not labels:
+        return None
+    ordered = tuple(str(labels[key]) for key in sorted(labels, key=int))
+    return None if ordered[0] == "LABEL_0" else ordered
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    return tuple(value) if isinstance(value, list | tuple) else (value, value)
+
+
+def _single(value: Any) -> int:
+    first, second = _pair(value)
+    if first != second:
+        raise ValueError("patches are not square")
+    return first

@@ -1,0 +1,264 @@
+"""What the interface and the engine share: frozen numpy dataclasses, one error, and the Explainer protocol.
+
+Nothing here knows torch or gradio, so every value can cross a process boundary and every handler can be tested with a
+fake engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+
+from vit_demo.grid import PatchGrid
+from vit_demo.text import say
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+HALF_MEAN, HALF_STD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+
+
+class DemoError(Exception):
+    """A failure that a person can act on: what happened, and what to do.
+
+    `str(error)` is the English sentence; `key` and `values` let the interface say it in another language.
+    """
+
+    def __init__(self, key: str, /, **values):
+        super().__init__(say(key, "en", **values))
+        self.key, self.values = key, values
+
+    def __reduce__(self):  # keeps key and values when the error crosses a process boundary
+        return _rebuild_error, (type(self), self.key, self.values)
+
+    def say(self, language: str) -> str:
+        return say(self.key, language, **self.values)
+
+
+def _rebuild_error(kind: type[DemoError], key: str, values: dict) -> DemoError:
+    return kind(key, **values)
+
+
+class PictureError(DemoError):
+    """A picture that cannot be used."""
+
+
+class ModelError(DemoError):
+    """A model that cannot be found, fetched or represented faithfully."""
+
+
+@dataclass(frozen=True)
+class PreprocessSpec:
+    """How a checkpoint wants its pictures: sizes in pixels, rows first; mean and std per RGB channel of values 0…1.
+
+    `resize` is "shortest" (keep the shape, then crop the centre) or "squash" (both sides at once). `source` says
+    whence the numbers come, for people.
+    """
+
+    size: tuple[int, int]
+    resize: Literal["shortest", "squash"] = "shortest"
+    crop_pct: float = 0.9
+    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bicubic"
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a person should know of a model before choosing it. `source` is "hub", "embedded" or "local"."""
+
+    id: str
+    title: str
+    family: str
+    parameters: int
+    download_bytes: int
+    licence: str
+    licence_url: str
+    has_head: bool
+    native_size: tuple[int, int]
+    patch_px: int
+    why: str  # a key of text/: why a teacher would pick it
+    gated: bool = False
+    source: str = "hub"
+    top1: float | None = None  # ImageNet-1k top-1 accuracy, percent, as published
+    note: str = ""  # a key of text/: what to keep in mind
+    neighbour_layer: int | None = None  # layer (from 0) whose class token tells pictures apart best; None = last
+
+
+Availability = Literal["on_disk", "downloadable", "out_of_reach", "unknown"]
+
+
+@dataclass(frozen=True)
+class ModelStatus:
+    """A card and whether its weights can be had now; `reason` is a key of text/ where they cannot."""
+
+    card: ModelCard
+    availability: Availability
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class PreparedImage:
+    """`pixels` (3, H, W) float32, normalised: what the model gets. `picture` (H, W, 3) uint8: the same values shown.
+    `box` is the part of the original kept, (top, left, bottom, right) in its pixels. `digest` names pixels' content."""
+
+    pixels: np.ndarray
+    picture: np.ndarray
+    box: tuple[float, float, float, float]
+    digest: str
+
+
+@dataclass(frozen=True)
+class SizeChoice:
+    """The input size asked for: the shortest side in pixels (None = the checkpoint's own size), and whether the
+    picture keeps its shape instead of being cropped to the native aspect."""
+
+    side: int | None = None
+    keep_shape: bool = False
+
+
+@dataclass(frozen=True)
+class TokenQuery:
+    """From which token one looks: a prefix token by name ("cls", "dist", "reg1" …) or a patch by (row, col)."""
+
+    prefix: str | None = "cls"
+    row: int = 0
+    col: int = 0
+
+    def token(self, grid: PatchGrid) -> int:
+        """Number of the token in that grid. Raises DemoError where the grid has no such token."""
+        if self.prefix is not None:
+            if self.prefix not in grid.prefix_names:
+                names = ", ".join(grid.prefix_names) or "–"
+                raise DemoError("attention.no_such_token", name=self.prefix, names=names)
+            return grid.prefix_names.index(self.prefix)
+        if not (0 <= self.row < grid.rows and 0 <= self.col < grid.cols):
+            raise DemoError("attention.outside_grid", row=self.row, col=self.col, rows=grid.rows, cols=grid.cols)
+        return grid.token_of_patch(self.row, self.col)
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """How one forward pass came about, for the status line. Times in milliseconds."""
+
+    model_id: str
+    title: str
+    parameters: int
+    grid: PatchGrid
+    depth: int
+    heads: int
+    position: str  # the position embedding's kind and, off the native grid, its resampling convention
+    resampled: bool
+    device: str
+    dtype: str
+    forward_ms: float
+    cached: bool
+    revision: str = ""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Class probabilities of a model with a head: parallel tuples, best first; `rest` is the mass of all others."""
+
+    labels: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    rest: float
+    num_classes: int
+    info: RunInfo
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The labelled example pictures closest to a picture, for a model without a head: best first, cosine in −1…1.
+
+    `votes` is the weighted k-NN of Caron et al. 2021: label and share of the summed exp(cosine / 0.07).
+    `layer` counts from 0; `centred` says that the gallery's mean was taken off first.
+    """
+
+    names: tuple[str, ...]
+    labels: tuple[str, ...]
+    cosines: tuple[float, ...]
+    votes: tuple[tuple[str, float], ...]
+    layer: int
+    centred: bool
+    info: RunInfo
+
+
+@dataclass(frozen=True)
+class HeadMaps:
+    """Where one token looks in one layer: `maps` (heads, rows, cols) and `prefix` (heads, prefix tokens); for each
+    head the two add up to 1."""
+
+    maps: np.ndarray
+    prefix: np.ndarray
+    query: TokenQuery
+    layer: int
+    picture: np.ndarray
+    info: RunInfo
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """Similarity of every position with every other, `matrix` (rows·cols, rows·cols) in `limits`; `kind` is
+    "learned" (cosine of position embeddings) or "rope" (the rotary kernel)."""
+
+    matrix: np.ndarray
+    grid: PatchGrid
+    kind: Literal["learned", "rope"]
+    limits: tuple[float, float]
+    native: bool
+
+
+@dataclass(frozen=True)
+class FilterBank:
+    """Principal components of the patch-embedding filters: `filters` (k, P, P, 3) in 0…1 for display, and the share
+    of variance that each explains (k,)."""
+
+    filters: np.ndarray
+    explained: np.ndarray
+    num_filters: int
+
+
+@dataclass(frozen=True)
+class SizeOption:
+    """One entry of the size control and what it costs: tokens, and the attention cost relative to the native size."""
+
+    side: int
+    tokens: int
+    cost: float
+    native: bool
+
+
+@dataclass(frozen=True)
+class ModelDetails:
+    """What a loaded model is made of, for the interface: known only after loading."""
+
+    card: ModelCard
+    depth: int
+    heads: int
+    prefix_names: tuple[str, ...]
+    patch_px: int
+    sizes: tuple[SizeOption, ...]
+    preprocess: PreprocessSpec
+    report: Mapping[str, object] = field(default_factory=dict)
+
+
+class ExplainerProtocol(Protocol):
+    """One method per question; numpy pictures (H, W, 3) uint8 in, the dataclasses above out. Each call carries all
+    that it needs. Raises DemoError with a sentence for people."""
+
+    def statuses(self) -> tuple[ModelStatus, ...]: ...
+
+    def default_model(self) -> str: ...
+
+    def details(self, model: str) -> ModelDetails: ...
+
+    def predict(self, image: np.ndarray, model: str, size: SizeChoice, top: int = 5) -> Prediction | Neighbours: ...
+
+    def attention(self, image: np.ndarray, model: str, size: SizeChoice, query: TokenQuery, layer: int) -> HeadMaps: ...
+
+    def position_similarity(self, model: str, size: SizeChoice, image: np.ndarray | None = None) -> Similarity: ...
+
+    def filters(self, model: str, count: int = 28) -> FilterBank: ...

@@ -1,0 +1,297 @@
+"""Strangers' pictures: from the bytes of a file to upright RGB pixels, or one sentence that says why not.
+
+`decode_picture` works in this process; `decode_untrusted` does the same in a child that can be killed and whose memory
+is bounded, since a file of a few hundred kilobytes can keep a decoder busy for minutes. Colour profiles are not
+applied: the models were trained without.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import logging
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+if TYPE_CHECKING:  # otherwise imported where they are used: a child that needs no numpy starts twice as fast
+    import numpy as np
+
+    from vit_demo.contract import PictureError
+
+MAX_BYTES = 20_000_000
+MAX_PIXELS = 50_000_000  # the 48-megapixel photos of phones pass
+MAX_SIDE = 16_384  # px
+MAX_ASPECT = 50  # long side / short side
+MAX_KEPT_SIDE = 2_048  # px; what is handed on is shrunk to this
+MAX_CHILD_BYTES = 1_500_000_000  # address space; the dearest permitted picture needs about half of it
+
+# Every kind that is read: the PIL module that reads it, and a pattern of its first bytes.
+_KINDS = {
+    "JPEG": ("JpegImagePlugin", rb"\xff\xd8\xff"),
+    "PNG": ("PngImagePlugin", rb"\x89PNG\r\n\x1a\n"),
+    "WEBP": ("WebPImagePlugin", rb"RIFF....WEBP"),
+    "GIF": ("GifImagePlugin", rb"GIF8[79]a"),
+    "BMP": ("BmpImagePlugin", rb"BM.{13}\0\0\0"),  # the header's length, so that a text on BMWs is not one
+    "TIFF": ("TiffImagePlugin", rb"II[*+]\0|MM\0[*+]"),
+}
+# Kinds that people bring and that are not read, to be called by their names.
+_FOREIGN_KINDS = {
+    "AVIF": rb".{4}ftyp.{0,40}?avi[fs]",
+    "HEIC": rb".{4}ftyp(hei|hev|mif1|msf1)",
+    "MOV": rb".{4}ftypqt",
+    "MP4": rb".{4}ftyp",
+    "PDF": rb".{0,1000}?%PDF-",
+    "SVG": rb"(\xef\xbb\xbf)?\s*<(.{0,2000}?<)?svg[\s>:]",
+    "JPEG XL": rb"\xff\x0a|\0\0\0\x0cJXL ",
+}
+# The start of a JPEG scan: marker, length, components. The length tells it from chance hits in other data.
+_JPEG_SCAN = re.compile(rb"\xff\xda\0[\x06\x08\x0a\x0c][\1-\4]")
+MAX_JPEG_SCANS = 100  # progressive files have about ten; each costs a walk over all of the picture
+
+_UPRIGHT = {  # EXIF orientation: what turns the stored picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_EXIF_ORIENTATION, _TIFF_BITS, _TIFF_PHOTOMETRIC = 0x0112, 258, 262
+
+_LOG = logging.getLogger(__name__)
+
+
+class _Refusal(Exception):
+    """Why a picture is not taken: a name in text/*/picture.py and its placeholders' values."""
+
+    def __init__(self, name: str, **values):
+        super().__init__(name)
+        self.name, self.values = name, values
+
+    def error(self) -> PictureError:
+        from vit_demo.contract import PictureError
+
+        return PictureError(f"picture.{self.name}", **self.values)
+
+
+def decode_picture(data: bytes) -> np.ndarray:
+    """The picture in a file's bytes: (H, W, 3) uint8 RGB, upright, at most MAX_KEPT_SIDE long.
+
+    Transparency is laid on white; of animations and many-paged files the first picture is taken; grey of more than 8
+    bits is scaled to 8. Raises PictureError. Nothing bounds the time: for strangers' files take `decode_untrusted`.
+    """
+    import numpy as np
+
+    try:
+        return np.array(_picture(data))  # (H, W, 3)
+    except _Refusal as refusal:
+        raise refusal.error() from None
+
+
+def decode_untrusted(data: bytes, timeout_s: float = 10.0) -> np.ndarray:
+    """`decode_picture` in a child process: killed after `timeout_s` seconds, held to MAX_CHILD_BYTES of memory.
+
+    Raises PictureError, also for files that crash or exhaust the decoder. Safe to call from many threads; each call
+    is one process, so it is for the caller to bound how many run at once.
+    """
+    import numpy as np
+
+    try:
+        _check_bytes(data)
+        height, width, body = _ask_child(data, timeout_s)
+        return np.frombuffer(body, np.uint8).reshape(height, width, 3).copy()  # copied: the buffer is read-only
+    except _Refusal as refusal:
+        raise refusal.error() from None
+
+
+def _picture(data: bytes) -> Image.Image:
+    """The picture in `data` as `decode_picture` promises it, in PIL's mode RGB. Raises _Refusal."""
+    kind = _check_bytes(data)
+    try:
+        # Imported by name: asked for a kind that it has not loaded, PIL imports all of its forty readers.
+        importlib.import_module(f"PIL.{_KINDS[kind][0]}")
+        with Image.open(io.BytesIO(data), formats=[kind]) as picture:
+            _check_header(*picture.size)
+            scale = min(1, MAX_KEPT_SIDE / max(picture.size))
+            picture.draft(None, [math.floor(side * scale) for side in picture.size])  # JPEG: half, quarter or eighth
+            picture.load()
+            return _upright_rgb(picture)
+    except _Refusal:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _Refusal("too_many_pixels", limit=MAX_PIXELS) from None
+    except Exception as error:  # broken files make the decoders raise nearly anything
+        no_memory = isinstance(error, MemoryError) or "out of memory" in str(error)  # PIL has its own OSError for it
+        raise _Refusal("too_much_memory" if no_memory else "damaged") from None
+
+
+def _check_bytes(data: bytes) -> str:
+    """The kind of picture, a name in _KINDS, by its first bytes. Raises _Refusal for all that is seen undecoded."""
+    if not data:
+        raise _Refusal("empty")
+    if len(data) > MAX_BYTES:
+        raise _Refusal("too_many_bytes", size=math.ceil(len(data) / 1e6), limit=MAX_BYTES // 1_000_000)
+    for kind, (_, magic) in _KINDS.items():
+        if re.match(magic, data, re.DOTALL):
+            if kind == "JPEG" and sum(1 for _ in _JPEG_SCAN.finditer(data)) > MAX_JPEG_SCANS:
+                raise _Refusal("too_slow")
+            return kind
+    for kind, magic in _FOREIGN_KINDS.items():
+        if re.match(magic, data[:4096], re.DOTALL):
+            raise _Refusal("heic") if kind == "HEIC" else _Refusal("other_kind", kind=kind)
+    raise _Refusal("not_a_picture")
+
+
+def _check_header(width: int, height: int) -> None:
+    """Raises _Refusal where the size that the header claims is out of bounds."""
+    long, short = max(width, height), max(1, min(width, height))
+    if width * height > MAX_PIXELS:
+        raise _Refusal("too_many_pixels", limit=MAX_PIXELS)
+    if long > MAX_SIDE:
+        raise _Refusal("side_too_long", width=width, height=height, limit=MAX_SIDE)
+    if long > MAX_ASPECT * short:
+        raise _Refusal("too_thin", width=width, height=height, limit=MAX_ASPECT)
+
+
+def _upright_rgb(picture: Image.Image) -> Image.Image:
+    """A loaded picture of any mode as small upright RGB. It is shrunk first, for the rest to need less memory."""
+    orientation = _orientation(picture)
+    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
+        picture = _grey_of_numbers(picture)
+    elif picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+    elif picture.mode != "L":
+        picture = picture.convert("RGB")
+    # RGBA is premultiplied while it shrinks, so that hidden colours do not bleed.
+    picture.thumbnail((MAX_KEPT_SIDE, MAX_KEPT_SIDE), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    if orientation in _UPRIGHT:
+        picture = picture.transpose(_UPRIGHT[orientation])
+    if picture.mode == "RGBA":
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return picture.convert("RGB")
+
+
+def _orientation(picture: Image.Image) -> int:
+    """EXIF orientation, 1 where there is none or it cannot be read: broken metadata does not make a broken picture."""
+    if picture.format == "TIFF":  # PIL has turned it already
+        return 1
+    with suppress(Exception):
+        return int(picture.getexif().get(_EXIF_ORIENTATION, 1))
+    return 1
+
+
+def _grey_of_numbers(picture: Image.Image) -> Image.Image:
+    """Integers of more than 8 bits, or floats, as 8-bit grey (mode L).
+
+    Integers are taken as 16 bits (or as the TIFF says), floats as 0…1, where they keep to that range; otherwise the
+    smallest value becomes black and the largest white. NaN becomes black.
+    """
+    import numpy as np
+
+    tags = getattr(picture, "tag_v2", {})
+    see_through = picture.info.get("transparency")
+    values = np.array(picture, np.float32)  # (H, W); a copy, scaled in place below
+    finite = np.isfinite(values)
+    low = float(np.min(values, where=finite, initial=np.inf))
+    high = float(np.max(values, where=finite, initial=-np.inf))
+    white = 1.0 if picture.mode == "F" else 2.0 ** min(16, tags.get(_TIFF_BITS, (16,))[0]) - 1
+    if isinstance(see_through, int):
+        values[values == see_through] = high = max(white, high)
+    black, white = (low, high) if low < 0 or high > white else (0.0, white)
+    scale = 255 / ((white - black) or 1.0)
+    values *= scale
+    values -= black * scale
+    values[~finite & ~np.isposinf(values)] = 0
+    if tags.get(_TIFF_PHOTOMETRIC) == 0:  # white is zero: PIL heeds it for 8 bits only
+        values = 255 - values
+    return Image.fromarray(np.clip(np.rint(values, out=values), 0, 255, out=values).astype(np.uint8))
+
+
+def _ask_child(data: bytes, timeout_s: float) -> tuple[int, int, bytes]:
+    """Height, width and RGB pixels from the child. Raises what the child says, or a _Refusal for how it ended."""
+    root = str(Path(__file__).resolve().parents[1])
+    # The child finds the modules that this process finds; numpy's threads would reserve address space without need.
+    paths = os.pathsep.join([root, *map(os.path.abspath, filter(None, sys.path))])
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "vit_demo.decode", str(math.ceil(timeout_s))],
+            input=data,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=timeout_s,
+            check=False,
+            cwd=root,
+            env={**os.environ, "PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1"},
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+    except subprocess.TimeoutExpired:
+        raise _Refusal("too_slow") from None
+    except OSError as error:
+        _LOG.error("the picture decoder could not be started: %s", error)
+        raise _Refusal("busy") from None
+    if done.returncode:
+        raise _Refusal(_why_it_ended(done.returncode))
+    line, _, body = done.stdout.partition(b"\n")
+    # Nothing is taken on trust: a file that has taken the child over can make it say anything.
+    with suppress(ValueError, TypeError, KeyError, AttributeError):
+        header = json.loads(line)
+        if "error" in header:
+            values = {name: int(value) for name, value in header["values"].items()}
+            raise _Refusal(str(header["error"]), **values).error()
+        height, width = header["height"], header["width"]
+        if min(height, width) > 0 and max(height, width) <= MAX_KEPT_SIDE and len(body) == height * width * 3:
+            return height, width, body
+    raise _Refusal("damaged")
+
+
+def _why_it_ended(code: int) -> str:
+    """What a child's exit status other than 0 says about the picture: the name of a refusal."""
+    if code == 1:  # Python itself failed: our fault, not the picture's
+        _LOG.error("the picture decoder ended before it looked at the picture")
+        return "busy"
+    # SIGKILL was not ours: the kernel was short of memory. All others are crashes of the decoder.
+    names = {-number: number.name for number in signal.Signals}
+    return {"SIGXCPU": "too_slow", "SIGKILL": "too_much_memory"}.get(names.get(code), "damaged")
+
+
+def _limit_this_process(seconds: int) -> None:
+    """Bounds memory and time, and forbids writing files, as far as the system has such limits."""
+    with suppress(OSError):  # Linux: short of memory, end this process and not the app
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    with suppress(ImportError):  # Windows has no resource
+        import resource
+
+        for name, limit in (("AS", MAX_CHILD_BYTES), ("CPU", seconds), ("FSIZE", 0), ("CORE", 0)):
+            with suppress(AttributeError, ValueError, OSError):  # macOS refuses some
+                # Hard above soft: out of time ends in SIGXCPU, which can be told from the kernel's own SIGKILL.
+                resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (limit, limit + 1))
+
+
+def _serve(seconds: int) -> None:
+    """The child: a file's bytes on stdin; on stdout a line of JSON, then the RGB pixels row by row."""
+    _limit_this_process(seconds)
+    warnings.simplefilter("ignore")
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
+    body = b""
+    try:
+        picture = _picture(sys.stdin.buffer.read())
+        header, body = {"height": picture.height, "width": picture.width}, picture.tobytes()
+    except _Refusal as refusal:
+        header = {"error": refusal.name, "values": refusal.values}
+    sys.stdout.buffer.write(json.dumps(header).encode() + b"\n" + body)
+
+
+if __name__ == "__main__":
+    _serve(int(sys.argv[1]))

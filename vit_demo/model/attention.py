@@ -1,0 +1,46 @@
+"""Multi-head self-attention: softmax(q·kᵀ/√d)·v, by the fused kernel."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vit_demo.model.config import ViTConfig
+from vit_demo.model.position import rotate
+from vit_demo.model.trace import Trace
+
+
+def make_norm(config: ViTConfig, width: int) -> nn.Module:
+    kind = nn.LayerNorm if config.norm == "layer" else nn.RMSNorm
+    return kind(width, eps=config.norm_eps)
+
+
+class Attention(nn.Module):
+    """Self-attention of Vaswani et al. 2017 over all tokens. Tokens (B, N, D) in and out.
+
+    The maps themselves are never made here: the trace keeps q, k, v and out, from which any row follows later.
+    """
+
+    def __init__(self, config: ViTConfig):
+        super().__init__()
+        self.heads, self.head_dim = config.heads, config.attention_head_dim
+        self.num_prefix_tokens = config.num_prefix_tokens
+        self.rope_pairing = config.rope.pairing if config.rope else None
+        # A model without a key bias keeps zeros in that third: the product is the same, and the layout is one.
+        self.qkv = nn.Linear(config.dim, 3 * config.attention_dim, bias=config.qkv_bias)
+        self.q_norm = make_norm(config, self.head_dim) if config.qk_norm else nn.Identity()
+        self.k_norm = make_norm(config, self.head_dim) if config.qk_norm else nn.Identity()
+        self.proj = nn.Linear(config.attention_dim, config.dim, bias=config.proj_bias)
+
+    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor] | None, trace: Trace | None) -> Tensor:
+        B, N, _ = x.shape
+        qkv = self.qkv(x).reshape(B, N, 3, self.heads, self.head_dim).permute(2, 0, 3, 1, 4)
+        q, k, v = qkv.unbind(0)  # each (B, h, N, d)
+        q, k = self.q_norm(q), self.k_norm(k)
+        if rope is not None:
+            q = rotate(q, rope, self.rope_pairing, self.num_prefix_tokens)
+            k = rotate(k, rope, self.rope_pairing, self.num_prefix_tokens)
+        out = F.scaled_dot_product_attention(q, k, v)  # (B, h, N, d)
+        if trace is not None:
+            trace.keep_attention(q, k, v, out)
+        return self.proj(out.transpose(1, 2).reshape(B, N, self.heads * self.head_dim))

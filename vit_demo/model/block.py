@@ -1,0 +1,86 @@
+"""A Transformer block: attention, then an MLP, each added to the residual stream."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vit_demo.model.attention import Attention, make_norm
+from vit_demo.model.config import ViTConfig
+from vit_demo.model.trace import Trace
+
+
+def quick_gelu(x: Tensor) -> Tensor:
+    """x·σ(1.702·x), the GELU of OpenAI's CLIP."""
+    return x * torch.sigmoid(1.702 * x)
+
+
+def gelu_tanh(x: Tensor) -> Tensor:
+    return F.gelu(x, approximate="tanh")
+
+
+ACTIVATIONS = {"gelu": F.gelu, "gelu_tanh": gelu_tanh, "quick_gelu": quick_gelu, "silu": F.silu}
+
+
+class PlainMlp(nn.Module):
+    """fc2(activation(fc1(x))), token by token."""
+
+    def __init__(self, config: ViTConfig):
+        super().__init__()
+        self.fc1 = nn.Linear(config.dim, config.mlp_hidden, bias=config.mlp_bias)
+        self.fc2 = nn.Linear(config.mlp_hidden, config.dim, bias=config.mlp_bias)
+        self.activation = ACTIVATIONS[config.activation]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(self.activation(self.fc1(x)))
+
+
+class GatedMlp(nn.Module):
+    """out(activation(gate(x)) · value(x)); SwiGLU where the activation is SiLU (Shazeer 2020)."""
+
+    def __init__(self, config: ViTConfig):
+        super().__init__()
+        self.gate = nn.Linear(config.dim, config.mlp_hidden, bias=config.mlp_bias)
+        self.value = nn.Linear(config.dim, config.mlp_hidden, bias=config.mlp_bias)
+        self.out = nn.Linear(config.mlp_hidden, config.dim, bias=config.mlp_bias)
+        self.activation = ACTIVATIONS[config.activation]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.activation(self.gate(x)) * self.value(x))
+
+
+class LayerScale(nn.Module):
+    """A learned factor per channel (Touvron et al. 2021, CaiT)."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.gamma = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gamma
+
+
+class Block(nn.Module):
+    """One layer. Tokens (B, N, D) in and out."""
+
+    def __init__(self, config: ViTConfig):
+        super().__init__()
+        self.post_norm = config.block_norm == "post"
+        self.norm1 = make_norm(config, config.dim)
+        self.attn = Attention(config)
+        self.scale1 = LayerScale(config.dim) if config.layer_scale else nn.Identity()
+        self.norm2 = make_norm(config, config.dim)
+        self.mlp = (GatedMlp if config.mlp == "gated" else PlainMlp)(config)
+        self.scale2 = LayerScale(config.dim) if config.layer_scale else nn.Identity()
+
+    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor] | None, trace: Trace | None) -> Tensor:
+        if self.post_norm:
+            x = x + self.scale1(self.norm1(self.attn(x, rope, trace)))
+            x = x + self.scale2(self.norm2(self.mlp(x)))
+        else:
+            x = x + self.scale1(self.attn(self.norm1(x), rope, trace))
+            x = x + self.scale2(self.mlp(self.norm2(x)))
+        if trace is not None:
+            trace.keep_residual(x)
+        return x

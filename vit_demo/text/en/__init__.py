@@ -1,0 +1,1 @@
+"""English words, a module a topic."""

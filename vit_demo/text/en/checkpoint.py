@@ -1,0 +1,32 @@
+"""Reading a checkpoint: what does not fit, and what to do."""
+
+WORDS = {
+    "set_twice": "{name} holds {key} twice under two names, so it is not clear which is meant. Use another copy.",
+    "unknown_keys": (
+        "{name} holds {count} tensors that its architecture does not have ({keys}). Nothing is loaded approximately: "
+        "check that config.json belongs to these weights, or choose another model."
+    ),
+    "missing_keys": (
+        "{name} lacks {count} tensors of its architecture ({keys}). Nothing is filled with random numbers: check that "
+        "config.json belongs to these weights, or fetch the model again."
+    ),
+    "head_missing": (
+        "{name} is described as a classifier, but its file holds no classifier, and a random one would predict "
+        "nonsense. Choose a checkpoint with its head, or open the backbone alone."
+    ),
+    "wrong_shape": (
+        "In {name}, {key} is {got} where the architecture has {wanted}. Check that config.json belongs to these weights."
+    ),
+    "unsupported": "{name} cannot be represented faithfully: {reason}. Choose a plain Vision Transformer.",
+    "damaged_weights": "The weights of {name} are damaged or incomplete. Delete the file and fetch it again.",
+    "unsafe_pickle": (
+        "{name} holds more than weights: reading it would run code of its author, so it is not read. Ask for a "
+        "safetensors file."
+    ),
+    "no_config": (
+        "The architecture of {name} cannot be told from the file alone. Put the config.json that belongs to it in the "
+        "same folder and open the folder."
+    ),
+    "unknown_format": "{name} is a {suffix} file. Choose .safetensors, .pth, .pt, .bin or .npz.",
+    "not_offered": "{name} is not among the models offered here. Choose one from the list.",
+}
