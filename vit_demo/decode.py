@@ -53,7 +53,6 @@ _FOREIGN_KINDS = {
     "MP4": rb".{4}ftyp",
     "PDF": rb".{0,1000}?%PDF-",
     "SVG": rb"(\xef\xbb\xbf)?\s*<(.{0,2000}?<)?svg[\s>:]",
-    "JPEG XL": rb"\xff\x0a|\0\0\0\x0cJXL ",
 }
 # The start of a JPEG scan: marker, length, components. The length tells it from chance hits in other data.
 _JPEG_SCAN = re.compile(rb"\xff\xda\0[\x06\x08\x0a\x0c][\1-\4]")
@@ -127,7 +126,7 @@ def _picture(data: bytes) -> Image.Image:
             scale = min(1, MAX_KEPT_SIDE / max(picture.size))
             picture.draft(None, [math.floor(side * scale) for side in picture.size])  # JPEG: half, quarter or eighth
             picture.load()
-            return _upright_rgb(picture)
+            return upright_rgb(picture)
     except _Refusal:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -165,7 +164,7 @@ def _check_header(width: int, height: int) -> None:
         raise _Refusal("too_thin", width=width, height=height, limit=MAX_ASPECT)
 
 
-def _upright_rgb(picture: Image.Image) -> Image.Image:
+def upright_rgb(picture: Image.Image) -> Image.Image:
     """A loaded picture of any mode as small upright RGB. It is shrunk first, for the rest to need less memory."""
     orientation = _orientation(picture)
     if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
@@ -185,10 +184,9 @@ def _upright_rgb(picture: Image.Image) -> Image.Image:
 
 def _orientation(picture: Image.Image) -> int:
     """EXIF orientation, 1 where there is none or it cannot be read: broken metadata does not make a broken picture."""
-    if picture.format == "TIFF":  # PIL has turned it already
-        return 1
     with suppress(Exception):
-        return int(picture.getexif().get(_EXIF_ORIENTATION, 1))
+        if picture.format != "TIFF":  # PIL has turned those already
+            return int(picture.getexif().get(_EXIF_ORIENTATION, 1))
     return 1
 
 
@@ -208,7 +206,7 @@ def _grey_of_numbers(picture: Image.Image) -> Image.Image:
     high = float(np.max(values, where=finite, initial=-np.inf))
     white = 1.0 if picture.mode == "F" else 2.0 ** min(16, tags.get(_TIFF_BITS, (16,))[0]) - 1
     if isinstance(see_through, int):
-        values[values == see_through] = high = max(white, high)
+        values[values == see_through] = white
     black, white = (low, high) if low < 0 or high > white else (0.0, white)
     scale = 255 / ((white - black) or 1.0)
     values *= scale
@@ -241,19 +239,23 @@ def _ask_child(data: bytes, timeout_s: float) -> tuple[int, int, bytes]:
     except OSError as error:
         _LOG.error("the picture decoder could not be started: %s", error)
         raise _Refusal("busy") from None
-    if done.returncode:
+    if done.returncode != 0:
         raise _Refusal(_why_it_ended(done.returncode))
     line, _, body = done.stdout.partition(b"\n")
-    # Nothing is taken on trust: a file that has taken the child over can make it say anything.
-    with suppress(ValueError, TypeError, KeyError, AttributeError):
+    answer = _Refusal("damaged")
+    with suppress(
+        Exception
+    ):  # nothing is taken on trust: a file that has taken the child over can make it say anything
         header = json.loads(line)
         if "error" in header:
-            values = {name: int(value) for name, value in header["values"].items()}
-            raise _Refusal(str(header["error"]), **values).error()
-        height, width = header["height"], header["width"]
-        if min(height, width) > 0 and max(height, width) <= MAX_KEPT_SIDE and len(body) == height * width * 3:
-            return height, width, body
-    raise _Refusal("damaged")
+            said = _Refusal(str(header["error"]), **{name: int(value) for name, value in header["values"].items()})
+            said.error()  # fails where there are no such words
+            answer = said
+        else:
+            height, width = int(header["height"]), int(header["width"])
+            if min(height, width) > 0 and max(height, width) <= MAX_KEPT_SIDE and len(body) == height * width * 3:
+                return height, width, body
+    raise answer
 
 
 def _why_it_ended(code: int) -> str:

@@ -134,7 +134,9 @@ def _order(repo: str, revision: str, token: str | None) -> Order:
     """Asks once which commit the revision is and which files it has."""
     from huggingface_hub import HfApi
 
-    token = token.strip() if token else None  # a line end copied along would break the header
+    token = token.strip() if token else None  # a line end copied along
+    if token and not all("!" <= letter <= "~" for letter in token):
+        raise ModelError("models.token_refused", name=repo)  # the transport would write it into its log
 
     def ask():
         return HfApi(token=token).model_info(repo, revision=revision, files_metadata=True, timeout=INFO_TIMEOUT_S)

@@ -100,9 +100,12 @@ def cached(repo: str, revision: str) -> Snapshot | None:
         except (OSError, ValueError):
             return None
     folder = home / "snapshots" / commit
-    if not COMMIT.fullmatch(commit) or not folder.is_dir():
+    if not COMMIT.fullmatch(commit):
         return None
-    names = {entry.name for entry in os.scandir(folder) if entry.is_file()}  # False for a link to a missing blob
+    try:
+        names = {entry.name for entry in os.scandir(folder) if entry.is_file()}  # False for a link to a missing blob
+    except OSError:
+        return None
     entries = entry_points(names)
     if len(entries) != 1:
         return None
@@ -151,7 +154,7 @@ def record(repo: str, revision: str, commit: str, listing: Collection[str]) -> N
 
 
 def sweep(repo: str) -> None:
-    """Removes partial files that a killed process left behind: huggingface_hub neither takes them up nor away."""
+    """Removes partial files that a killed process left behind: huggingface_hub 2.x neither takes them up nor away."""
     for partial in (home_of(repo) / "blobs").glob("*.incomplete"):
         with suppress(OSError):
             if time.time() - partial.stat().st_mtime > STALE_S:

@@ -101,15 +101,16 @@ def within(timeout_s: float, ask: Callable[[], T]) -> T:
 
 
 def dropped(error: BaseException) -> bool:
-    """Whether a transfer broke off in a way that huggingface_hub does not try again by itself: a reset connection, a
-    file that ended short, a server error in mid-download."""
+    """Whether a transfer broke off such that another try may help: a reset connection, a file that ended short, a
+    server error. huggingface_hub 2.x takes up a short file by itself, 1.x none of these."""
     from huggingface_hub import errors
 
     if isinstance(error, errors.HfHubHTTPError):
         return error.response.status_code >= 500
     short_file = type(error) is OSError and error.errno is None
     transport = _transport()
-    return short_file or isinstance(error, (transport.ReadError, transport.WriteError, transport.CloseError))
+    breaks = (transport.ReadError, transport.WriteError, transport.CloseError, transport.RemoteProtocolError)
+    return short_file or isinstance(error, breaks)
 
 
 def explained(

@@ -51,14 +51,17 @@ def find(
     Raises ModelError: what happened, and what to do.
     """
     path = Path(os.path.expanduser(name))
+    if not name.strip():  # as a path it would be the working folder
+        raise ModelError("models.bad_name", name="“”")
     if os.path.isdir(path):
         return _in_folder(path, name, "folder")
     if os.path.isfile(path):
         return _in_file(path, name)
     parsed = parse_name(name)
     if parsed is None or path.suffix in KINDS:
-        looks_like_path = path.suffix in KINDS or name.startswith((".", "/", "~")) or "\\" in name
-        raise ModelError("models.no_such_file" if looks_like_path else "models.bad_name", name=_short(name))
+        if path.suffix in KINDS or name.startswith((".", "/", "~")) or "\\" in name:
+            raise ModelError("models.no_such_file", name=_short(path.name or name))
+        raise ModelError("models.bad_name", name=_short(name))
     snapshot = hub.fetch(*parsed, progress=progress, token=token, offline=offline)
     return _in_folder(snapshot.folder, parsed[0], "hub", snapshot.commit)
 
@@ -70,7 +73,7 @@ def is_hub_name(name: str) -> bool:
 
 def _in_folder(folder: Path, name: str, kind: Literal["hub", "folder"], revision: str = "") -> Source:
     """The model in a folder in Hub layout; a snapshot of the Hub's cache is one, too."""
-    called = name if kind == "hub" else folder.name  # a message shows no more of a path than its end
+    called = name if kind == "hub" else folder.resolve().name  # a message shows no more of a path than its end
     try:
         names = {entry.name for entry in os.scandir(folder) if entry.is_file()}
     except OSError as error:

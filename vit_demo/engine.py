@@ -1,0 +1,115 @@
+"""Models and traces, loaded and kept: what the Explainer asks its questions of. Imports torch; nothing of the page."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from vit_demo.cache import ByteCache
+from vit_demo.checkpoints.load import LoadedModel, load_model
+from vit_demo.contract import DemoError, PreparedImage, RunInfo, SizeChoice
+from vit_demo.hardware import Hardware
+from vit_demo.model import Encoded, Trace
+from vit_demo.model.position import RESAMPLING
+from vit_demo.preprocess import prepare
+
+
+@dataclass(frozen=True)
+class Run:
+    """One forward pass and everything that can be seen afterwards. Tensors on the model's device, one picture."""
+
+    loaded: LoadedModel
+    prepared: PreparedImage
+    trace: Trace
+    encoded: Encoded
+    info: RunInfo
+
+
+class Engine:
+    """Loads models and runs them, each once: bounded caches of models and of traces, keyed by content."""
+
+    def __init__(self, hardware: Hardware, model_bytes: int, trace_bytes: int):
+        self.hardware = hardware
+        self.models = ByteCache(model_bytes)
+        self.runs = ByteCache(trace_bytes)
+        self.galleries = ByteCache(64 << 20)
+        self._compute = threading.Lock()  # one forward pass at a time: two would only slow each other down
+        if hardware.threads:
+            torch.set_num_threads(hardware.threads)
+
+    def load(self, name: str, progress: Callable[[int, int], None] | None = None) -> LoadedModel:
+        """The model of that name, from memory where it is there. Raises ModelError."""
+        make = lambda: load_model(name, device=self.hardware.device, progress=progress)  # noqa: E731
+        return self.models.get_or_make(name, make, lambda loaded: loaded.nbytes)[0]
+
+    def run(self, image: np.ndarray, name: str, size: SizeChoice) -> Run:
+        """The forward pass of a picture (H, W, 3) uint8 at a size, from memory where it is there."""
+        loaded = self.load(name)
+        prepared = prepare(image, loaded.preprocess, loaded.model.config.patch_px, size)
+        key = (name, loaded.revision, prepared.digest)
+        run, cached = self.runs.get_or_make(key, lambda: self._forward(name, loaded, prepared), run_bytes)
+        return run if not cached else Run(run.loaded, run.prepared, run.trace, run.encoded, _as_cached(run.info))
+
+    def _forward(self, name: str, loaded: LoadedModel, prepared: PreparedImage) -> Run:
+        pixels = torch.from_numpy(prepared.pixels)[None].to(self.hardware.device)
+        started = time.perf_counter()
+        trace, encoded = self.encode(loaded, pixels)
+        if pixels.is_cuda:
+            torch.cuda.synchronize()
+        elapsed_ms = 1000 * (time.perf_counter() - started)
+        return Run(loaded, prepared, trace, encoded, self._info(name, loaded, trace, elapsed_ms))
+
+    def encode(self, loaded: LoadedModel, pixels: torch.Tensor) -> tuple[Trace, Encoded]:
+        """One forward pass with a trace. When the GPU's memory is full, everything kept is let go and it is tried once
+        more; then a DemoError says so."""
+        for attempt in range(2):
+            trace = Trace()
+            try:
+                with self._compute, torch.inference_mode():
+                    return trace, loaded.model(pixels, trace=trace)
+            except torch.OutOfMemoryError as error:
+                del trace
+                self.runs.clear()
+                torch.cuda.empty_cache()
+                if attempt:
+                    raise DemoError("page.out_of_memory") from error
+        raise AssertionError("unreachable")
+
+    def _info(self, name: str, loaded: LoadedModel, trace: Trace, elapsed_ms: float) -> RunInfo:
+        config, grid = loaded.model.config, trace.grid
+        off_native = config.position == "learned" and grid.shape != config.native_grid
+        return RunInfo(
+            model_id=name,
+            title=loaded.card.title,
+            parameters=sum(p.numel() for p in loaded.model.parameters()),
+            grid=grid,
+            depth=config.depth,
+            heads=config.heads,
+            position=RESAMPLING[config.position_resampling].title if off_native else position_kind(loaded),
+            resampled=off_native,
+            device=self.hardware.device,
+            dtype=self.hardware.dtype,
+            forward_ms=elapsed_ms,
+            cached=False,
+            revision=loaded.revision,
+        )
+
+
+def position_kind(loaded: LoadedModel) -> str:
+    """How the model knows places, in a word or two."""
+    config = loaded.model.config
+    kinds = ["table"] * (config.position == "learned") + ["RoPE"] * (config.rope is not None)
+    return " + ".join(kinds) or "none"
+
+
+def run_bytes(run: Run) -> int:
+    return run.trace.nbytes + run.prepared.pixels.nbytes + run.prepared.picture.nbytes
+
+
+def _as_cached(info: RunInfo) -> RunInfo:
+    return RunInfo(**{**info.__dict__, "cached": True})

@@ -1,0 +1,98 @@
+"""A decoded picture → what the model gets, and exactly what it saw: resize, crop, normalise."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+
+import numpy as np
+from PIL import Image
+
+from vit_demo.contract import DemoError, PreparedImage, PreprocessSpec, SizeChoice
+
+RESAMPLING = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+MAX_PATCHES = 4096  # bounds time and memory of one picture: 64×64, more than DINO's 60×60 at 480 px with patches of 8
+MIN_SIDE, MAX_SIDE = 32, 1024
+
+
+def as_rgb(image: Image.Image | np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 from a PIL image (any mode, EXIF orientation respected) or such an array itself."""
+    if isinstance(image, Image.Image):
+        from vit_demo.decode import upright_rgb
+
+        return np.asarray(upright_rgb(image.copy()))
+    array = np.asarray(image)
+    if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or 0 in array.shape:
+        raise ValueError(f"a picture is (H, W, 3) uint8, not {array.shape} {array.dtype}")
+    return array
+
+
+def input_size(spec: PreprocessSpec, patch_px: int, choice: SizeChoice, height: int, width: int) -> tuple[int, int]:
+    """(H, W) that the model gets from a picture of height × width: multiples of the patch.
+
+    Without a side, the checkpoint's own size. `keep_shape` keeps the picture's aspect, to within half a patch, and the
+    number of patches under MAX_PATCHES. Raises DemoError for sides outside MIN_SIDE … MAX_SIDE.
+    """
+    if choice.side is not None and not MIN_SIDE <= choice.side <= MAX_SIDE:
+        raise DemoError("page.size_out_of_range", side=choice.side, low=MIN_SIDE, high=MAX_SIDE)
+    own_height, own_width = spec.size
+    side = choice.side or min(own_height, own_width)
+    factor = side / min(own_height, own_width)
+    if choice.keep_shape:
+        factor, own_height, own_width = side / min(height, width), height, width
+    most = MAX_PATCHES * patch_px**2
+    factor = min(factor, math.sqrt(most / (own_height * own_width)))
+    rows, cols = (max(1, round(length * factor / patch_px)) for length in (own_height, own_width))
+    while rows * cols > MAX_PATCHES:  # rounding up can overshoot by a row
+        rows, cols = (rows - 1, cols) if rows > cols else (rows, cols - 1)
+    return rows * patch_px, cols * patch_px
+
+
+def prepare(
+    image: Image.Image | np.ndarray, spec: PreprocessSpec, patch_px: int, choice: SizeChoice | None = None
+) -> PreparedImage:
+    """The PreparedImage of a picture under a checkpoint's spec: resized, cropped at the centre, normalised.
+
+    As timm's and torchvision's evaluation transforms do it with Pillow; with `keep_shape` nothing is cropped but a rim
+    of less than a patch.
+    """
+    rgb = as_rgb(image)
+    choice = choice or SizeChoice()
+    height, width = rgb.shape[:2]
+    target = input_size(spec, patch_px, choice, height, width)
+    if spec.resize == "squash" and not choice.keep_shape:
+        resized, top, left = target, 0, 0
+    else:
+        resized, top, left = _covering(height, width, target, 1.0 if choice.keep_shape else spec.crop_pct)
+    # Pillow can crop while it resizes, but only whole-picture resizing equals what the reference transforms do.
+    shown = Image.fromarray(rgb).resize((resized[1], resized[0]), RESAMPLING[spec.interpolation])
+    shown = shown.crop((left, top, left + target[1], top + target[0]))
+    picture = np.asarray(shown)
+    mean, std = np.float32(spec.mean), np.float32(spec.std)
+    pixels = ((picture.astype(np.float32) / 255 - mean) / std).transpose(2, 0, 1)
+    per_row, per_col = height / resized[0], width / resized[1]
+    box = (top * per_row, left * per_col, (top + target[0]) * per_row, (left + target[1]) * per_col)
+    return PreparedImage(np.ascontiguousarray(pixels), picture, box, _digest(picture, spec))
+
+
+def _covering(
+    height: int, width: int, target: tuple[int, int], crop_pct: float
+) -> tuple[tuple[int, int], int, int]:
+    """The size to which the whole picture is resized so that the target is `crop_pct` of it, and the crop's corner."""
+    wanted = tuple(math.floor(side / crop_pct) for side in target)
+    factor = max(wanted[0] / height, wanted[1] / width)
+    # int(), not round(): torchvision cuts the longer side off
+    resized = tuple(max(int(length * factor + 1e-6), side) for length, side in zip((height, width), target, strict=True))
+    top, left = (round((length - side) / 2.0) for length, side in zip(resized, target, strict=True))
+    return resized, top, left
+
+
+def _digest(picture: np.ndarray, spec: PreprocessSpec) -> str:
+    """A name for the content that the model gets."""
+    shape = f"{picture.shape}{spec.mean}{spec.std}".encode()
+    return hashlib.blake2b(picture.tobytes() + shape, digest_size=12).hexdigest()

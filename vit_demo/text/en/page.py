@@ -1,0 +1,47 @@
+"""The page around the views: title, picture, model, size, status, and what can go wrong."""
+
+WORDS = {
+    "title": "Inside a Vision Transformer",
+    "subtitle": (
+        "Drop a picture: see what the model predicts, where every head looks, and what it has learned."
+    ),
+    "language": "Language",
+    "picture": "Picture",
+    "picture_alt": "The picture that you chose",
+    "examples": "Or take one of these",
+    "example_of": "{title}, by {author} ({licence})",
+    "model": "Model",
+    "model_info": "type a Hub id, a folder or a file to open your own",
+    "group_classes": "predicts classes",
+    "group_features": "self-supervised",
+    "on_disk": "on disk",
+    "downloadable": "download {size}",
+    "out_of_reach": "out of reach",
+    "unknown": "asking the Hub",
+    "card": "{family} · {parameters} million parameters · patches of {patch} px · {head}",
+    "card_head": "predicts classes",
+    "card_no_head": "no head: features only",
+    "card_top1": "{top1} % of ImageNet right",
+    "licence": "Licence",
+    "size": "Input size (shortest side, pixels)",
+    "size_native": "{side} (own size)",
+    "keep_shape": "Keep the picture's shape instead of cropping it",
+    "size_cost": "{side} px: {rows}×{cols} patches, {tokens} tokens, {cost} × the work of its own size",
+    "size_own": "{side} px: {rows}×{cols} patches, {tokens} tokens; the size it was trained at",
+    "loading": "Loading {title}. The picture is already cut into the patches that it will read.",
+    "status": "{title} · {parameters} M parameters · {rows}×{cols} patches of {patch} px · {tokens} tokens",
+    "status_position": "positions: {position}",
+    "status_resampled": "positions stretched to this grid ({position})",
+    "status_time": "{device}, {dtype} · forward pass {forward} ms · this view {view} ms",
+    "status_time_cached": "{device}, {dtype} · forward pass {forward} ms, kept · this view {view} ms",
+    "privacy": (
+        "Pictures are used to compute what you see and are deleted within an hour. Nothing is logged or sent elsewhere."
+    ),
+    "no_picture": "No picture yet. Drop one on the left, paste one, or take an example.",
+    "moved_token": "The chosen patch does not exist in this grid; the view went back to the class token.",
+    "size_out_of_range": "{side} px is outside what can be computed here. Choose a size from {low} to {high} px.",
+    "no_device": "There is no device {device} on this machine. Choose auto, cpu, cuda or mps.",
+    "out_of_memory": "The graphics memory is full, also after clearing it. Choose a smaller size or model.",
+    "unexpected": "Something went wrong inside the app, and nothing was lost. Try again, or choose another picture.",
+    "about": "What you see, how to read it, what it does not mean",
+}

@@ -1,0 +1,24 @@
+"""The Predict tab."""
+
+WORDS = {
+    "tab": "Predict",
+    "help": (
+        "**You see** the classes that the model finds most probable; all others are summed in the last bar. "
+        "**Read it** as how the model divides 100 % among the classes it knows: it cannot answer “none of these”. "
+        "**It does not mean** that the model is right this often: such numbers are usually too sure."
+    ),
+    "help_neighbours": (
+        "**This model has no classifier.** You see which of our example pictures it finds most alike, by the angle "
+        "between their class tokens: 1 is the same direction, 0 unrelated. **This is a comparison, not a prediction:** "
+        "it can only answer with pictures that are in the set."
+    ),
+    "saw": "What the model saw",
+    "rest": "all {count} others together",
+    "probability": "probability",
+    "cosine": "cosine",
+    "vote": "Weighted k-NN among the examples (DINO): {votes}",
+    "layer": "class token after layer {layer} of {depth}",
+    "centred": "the examples' mean taken off",
+    "no_labels": "This checkpoint names its classes by number only.",
+    "no_neighbours": "There are no other example pictures to compare with.",
+}
