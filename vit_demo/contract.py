@@ -6,7 +6,7 @@ fake engine.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -160,12 +160,14 @@ class RunInfo:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Class probabilities of a model with a head: parallel tuples, best first; `rest` is the mass of all others."""
+    """Class probabilities of a model with a head: parallel tuples, best first; `rest` is the mass of all others.
+    `picture` (H, W, 3) uint8 is what the model saw."""
 
     labels: tuple[str, ...]
     probabilities: tuple[float, ...]
     rest: float
     num_classes: int
+    picture: np.ndarray
     info: RunInfo
 
 
@@ -183,6 +185,7 @@ class Neighbours:
     votes: tuple[tuple[str, float], ...]
     layer: int
     centred: bool
+    picture: np.ndarray
     info: RunInfo
 
 
@@ -253,7 +256,7 @@ class ExplainerProtocol(Protocol):
 
     def default_model(self) -> str: ...
 
-    def details(self, model: str) -> ModelDetails: ...
+    def details(self, model: str, progress: Callable[[int, int], None] | None = None) -> ModelDetails: ...
 
     def predict(self, image: np.ndarray, model: str, size: SizeChoice, top: int = 5) -> Prediction | Neighbours: ...
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vit_demo.checkpoints import catalog
+from vit_demo.contract import DemoError as DemoError
 from vit_demo.contract import (
     FilterBank,
     HeadMaps,
@@ -28,7 +29,6 @@ from vit_demo.contract import (
     SizeOption,
     TokenQuery,
 )
-from vit_demo.contract import DemoError as DemoError
 from vit_demo.hardware import Hardware, choose_hardware, gpu_task
 from vit_demo.preprocess import MAX_PATCHES, as_rgb, input_size
 
@@ -174,6 +174,7 @@ class Explainer:
             probabilities=tuple(best.values.tolist()),
             rest=max(0.0, 1.0 - float(best.values.sum())),
             num_classes=count,
+            picture=run.prepared.picture,
             info=run.info,
         )
 
@@ -201,6 +202,7 @@ class Explainer:
             votes=tuple(knn_votes(cosines[others], labels, NEIGHBOURS)),
             layer=layer,
             centred=centred,
+            picture=run.prepared.picture,
             info=run.info,
         )
 
@@ -218,7 +220,9 @@ class Explainer:
             rows = []
             for entry in entries:
                 with Image.open(self._gallery_folder / entry["file"]) as picture:
-                    prepared = prepare(picture, loaded.preprocess, loaded.model.config.patch_px, SizeChoice(GALLERY_SIDE))
+                    prepared = prepare(
+                        picture, loaded.preprocess, loaded.model.config.patch_px, SizeChoice(GALLERY_SIDE)
+                    )
                 pixels = torch.from_numpy(prepared.pixels)[None].to(self.hardware.device)
                 trace, _ = self._engine.encode(loaded, pixels)
                 with torch.inference_mode():

@@ -80,14 +80,14 @@ def prepare(
     return PreparedImage(np.ascontiguousarray(pixels), picture, box, _digest(picture, spec))
 
 
-def _covering(
-    height: int, width: int, target: tuple[int, int], crop_pct: float
-) -> tuple[tuple[int, int], int, int]:
+def _covering(height: int, width: int, target: tuple[int, int], crop_pct: float) -> tuple[tuple[int, int], int, int]:
     """The size to which the whole picture is resized so that the target is `crop_pct` of it, and the crop's corner."""
     wanted = tuple(math.floor(side / crop_pct) for side in target)
     factor = max(wanted[0] / height, wanted[1] / width)
     # int(), not round(): torchvision cuts the longer side off
-    resized = tuple(max(int(length * factor + 1e-6), side) for length, side in zip((height, width), target, strict=True))
+    resized = tuple(
+        max(int(length * factor + 1e-6), side) for length, side in zip((height, width), target, strict=True)
+    )
     top, left = (round((length - side) / 2.0) for length, side in zip(resized, target, strict=True))
     return resized, top, left
 

@@ -6,10 +6,10 @@ import argparse
 import re
 
 import numpy as np
+import pytest
 import timm
 import torch
 
-import pytest
 import vit_demo
 from vit_demo.contract import ModelError
 

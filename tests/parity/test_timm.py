@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import timm
 import torch
 
-import pytest
 from vit_demo.analysis.attention import attention_matrix
 from vit_demo.checkpoints.load import build
 from vit_demo.checkpoints.timm_models import plain_vit_names, plan_from_timm

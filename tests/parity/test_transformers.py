@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 import torch
 import transformers
 from transformers import (
@@ -22,7 +23,6 @@ from transformers import (
     ViTModel,
 )
 
-import pytest
 import vit_demo
 from vit_demo.contract import ModelError
 

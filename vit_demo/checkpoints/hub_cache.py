@@ -74,7 +74,7 @@ def shards(index: Path, name: str) -> tuple[str, ...]:
         files = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
         if files and all(SHARD.fullmatch(file) for file in files):
             return tuple(files)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):  # the last: nested without end
         pass
     raise ModelError("models.bad_json", name=name, file=index.name)
 
@@ -113,7 +113,7 @@ def cached(repo: str, revision: str) -> Snapshot | None:
         config = json.loads((folder / CONFIG).read_text("utf-8")) if CONFIG in names else {}
         if is_index(entries[0]) and not names.issuperset(shards(folder / entries[0], repo)):
             return None
-    except (ValueError, ModelError):
+    except (ValueError, RecursionError, ModelError):
         return None
     if CONFIG not in names and not _known_absent(home, commit, CONFIG):
         return None

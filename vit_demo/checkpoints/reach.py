@@ -36,7 +36,9 @@ def obstacle(name: str = "", timeout_s: float = PROBE_TIMEOUT_S) -> ModelError |
     except ImportError:
         return ModelError("models.no_hub_library", name=name)
     except Exception as error:
-        return explained(error, name)
+        trouble = explained(error, name)
+        trouble.__cause__ = cause(error)  # for the log: the sentence alone does not tell a certificate from a name
+        return trouble
     return None
 
 

@@ -58,8 +58,8 @@ def find(
     if os.path.isfile(path):
         return _in_file(path, name)
     parsed = parse_name(name)
-    if parsed is None or path.suffix in KINDS:
-        if path.suffix in KINDS or name.startswith((".", "/", "~")) or "\\" in name:
+    if parsed is None or path.suffix.lower() in KINDS:
+        if path.suffix.lower() in KINDS or name.startswith((".", "/", "~")) or "\\" in name:
             raise ModelError("models.no_such_file", name=_short(path.name or name))
         raise ModelError("models.bad_name", name=_short(name))
     snapshot = hub.fetch(*parsed, progress=progress, token=token, offline=offline)
@@ -91,10 +91,10 @@ def _in_folder(folder: Path, name: str, kind: Literal["hub", "folder"], revision
 
 def _in_file(file: Path, name: str) -> Source:
     """One weights file, with the settings beside it where its kind comes with some."""
-    if file.suffix not in KINDS:
+    if file.suffix.lower() not in KINDS:
         raise ModelError("models.unknown_file", name=_short(file.name), kinds=" ".join(KINDS))
     config = preprocessor = None
-    if file.suffix in WITH_CONFIG:
+    if file.suffix.lower() in WITH_CONFIG:
         config, preprocessor = (_read_json(file.with_name(beside), file.name) for beside in (CONFIG, PREPROCESSOR))
     return Source(name, "file", (file,), config, "", preprocessor)
 

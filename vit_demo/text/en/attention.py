@@ -34,6 +34,7 @@ WORDS = {
     "grey": "grey",
     "scale": "attention of one patch",
     "readout": "row {row}, column {col}: {value} %, rank {rank} of {count}",
+    "registers": "registers",
     "no_such_token": "This model has no token {name}. It has {names}, and the patches.",
     "outside_grid": "Patch row {row}, column {col} is outside the grid of {rows}×{cols}. Choose one inside.",
     "no_such_layer": "There is no layer {layer}. This model has {depth} layers.",

@@ -2,7 +2,7 @@
 
 WORDS = {
     "tab": "Embeddings",
-    "positions": "Position embeddings",
+    "positions_heading": "## Position embeddings",
     "help_learned": (
         "**You see** a tile for each position: how alike its embedding is to that of every position (cosine). "
         "**Read it**: the model was never told that patches form a grid; the bright spot at each tile's own place, and "
@@ -21,7 +21,7 @@ WORDS = {
     "scale_rope": "match left",
     "grid_native": "the {rows}×{cols} grid it was trained on",
     "grid_other": "stretched to {rows}×{cols}",
-    "filters": "Patch embedding",
+    "filters_heading": "## Patch embedding",
     "help_filters": (
         "**You see** the first {count} principal components of the {total} filters that turn a patch into a token. "
         "**Read it** as what a patch is measured by: brightness first, then colours, edges and finer waves. "

@@ -2,9 +2,7 @@
 
 WORDS = {
     "title": "Inside a Vision Transformer",
-    "subtitle": (
-        "Drop a picture: see what the model predicts, where every head looks, and what it has learned."
-    ),
+    "heading": "# Inside a Vision Transformer\n\nDrop a picture: see what the model predicts, where every head looks, and what it has learned.",
     "language": "Language",
     "picture": "Picture",
     "picture_alt": "The picture that you chose",
@@ -22,12 +20,14 @@ WORDS = {
     "card_head": "predicts classes",
     "card_no_head": "no head: features only",
     "card_top1": "{top1} % of ImageNet right",
+    "weights_note": "About these weights",
     "licence": "Licence",
     "size": "Input size (shortest side, pixels)",
     "size_native": "{side} (own size)",
     "keep_shape": "Keep the picture's shape instead of cropping it",
     "size_cost": "{side} px: {rows}×{cols} patches, {tokens} tokens, {cost} × the work of its own size",
     "size_own": "{side} px: {rows}×{cols} patches, {tokens} tokens; the size it was trained at",
+    "loading_short": "Loading",
     "loading": "Loading {title}. The picture is already cut into the patches that it will read.",
     "status": "{title} · {parameters} M parameters · {rows}×{cols} patches of {patch} px · {tokens} tokens",
     "status_position": "positions: {position}",

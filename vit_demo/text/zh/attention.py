@@ -31,6 +31,7 @@ WORDS = {
     "grey": "灰度",
     "scale": "单个图块的注意力",
     "readout": "第 {row} 行第 {col} 列：{value} %，在 {count} 个中排第 {rank}",
+    "registers": "寄存器",
     "no_such_token": "这个模型没有词元 {name}。它有 {names}，以及图块。",
     "outside_grid": "第 {row} 行第 {col} 列的图块不在 {rows}×{cols} 的网格内。请选择网格内的图块。",
     "no_such_layer": "没有第 {layer} 层。这个模型有 {depth} 层。",

@@ -2,7 +2,7 @@
 
 WORDS = {
     "tab": "嵌入",
-    "positions": "位置嵌入",
+    "positions_heading": "## 位置嵌入",
     "help_learned": (
         "**您看到的**是每个位置一块小图：它的嵌入与所有位置的嵌入有多相似（余弦）。"
         "**读法**：从没有人告诉模型图块排成网格；每块图中自身位置的亮点，以及穿过它的行和列，都是学来的。"
@@ -21,7 +21,7 @@ WORDS = {
     "scale_rope": "剩余匹配",
     "grid_native": "训练时的 {rows}×{cols} 网格",
     "grid_other": "拉伸到 {rows}×{cols}",
-    "filters": "图块嵌入",
+    "filters_heading": "## 图块嵌入",
     "help_filters": (
         "**您看到的**是把图块变成词元的 {total} 个滤波器的前 {count} 个主成分。"
         "**读法**：图块就是按这些来度量的：先是亮度，然后是颜色、边缘和更细的波纹。"

@@ -2,7 +2,7 @@
 
 WORDS = {
     "title": "走进 Vision Transformer",
-    "subtitle": "放入一张图片：看模型预测什么、每个注意力头看向哪里、它学到了什么。",
+    "heading": "# 走进 Vision Transformer\n\n放入一张图片：看模型预测什么、每个注意力头看向哪里、它学到了什么。",
     "language": "语言",
     "picture": "图片",
     "picture_alt": "您选择的图片",
@@ -20,12 +20,14 @@ WORDS = {
     "card_head": "能预测类别",
     "card_no_head": "没有分类头：只有特征",
     "card_top1": "ImageNet 正确率 {top1} %",
+    "weights_note": "关于这些权重",
     "licence": "许可",
     "size": "输入尺寸（短边，像素）",
     "size_native": "{side}（原生尺寸）",
     "keep_shape": "保持图片的形状，不裁剪",
     "size_cost": "{side} 像素：{rows}×{cols} 个图块，{tokens} 个词元，计算量是原生尺寸的 {cost} 倍",
     "size_own": "{side} 像素：{rows}×{cols} 个图块，{tokens} 个词元；这是它训练时的尺寸",
+    "loading_short": "正在加载",
     "loading": "正在加载 {title}。图片已切成模型将要读取的图块。",
     "status": "{title} · {parameters} 百万参数 · {rows}×{cols} 个 {patch} 像素的图块 · {tokens} 个词元",
     "status_position": "位置：{position}",

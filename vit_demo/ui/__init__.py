@@ -1,0 +1,1 @@
+"""The page. Knows gradio, the contract, render and text; knows no torch."""

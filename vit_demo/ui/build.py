@@ -1,0 +1,236 @@
+"""The page: what stands where, and which event calls which function."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import gradio as gr
+
+from vit_demo.contract import ExplainerProtocol
+from vit_demo.text import say
+from vit_demo.ui import events
+from vit_demo.ui.events import TABS, softened
+from vit_demo.ui.gallery import Example, read_examples
+from vit_demo.ui.inputs import SafeImage, language_of
+from vit_demo.ui.views import AttentionView, ExampleStrip, SimilarityView, strip_value
+
+MODEL_POOL = dict(concurrency_id="model", concurrency_limit=1)  # one computation at a time, whoever asks
+QUEUE_SIZE = 80  # more than a class of thirty; beyond it one is told to come back
+
+
+class Words:
+    """Which phrases stand on which component, so that the whole page can change its language."""
+
+    def __init__(self):
+        self._said: dict[gr.blocks.Block, dict[str, str]] = {}
+
+    def on(self, component, **phrases: str):
+        """`label="page.model"`: this property of the component is this phrase. The component, with it set."""
+        self._said[component] = phrases
+        for name, key in phrases.items():
+            setattr(component, name, say(key))
+        return component
+
+    @property
+    def components(self) -> list:
+        return list(self._said)
+
+    def updates(self, language: str) -> list:
+        language = language_of(language)
+        said = self._said.values()
+        return [gr.update(**{name: say(key, language) for name, key in phrases.items()}) for phrases in said]
+
+
+def build_demo(explainer: ExplainerProtocol, examples_folder: Path, any_model: bool = False) -> gr.Blocks:
+    """The whole page around an explainer. `any_model` lets ids, folders and files be typed."""
+    examples = read_examples(examples_folder)
+    words, parts = Words(), {}
+    with gr.Blocks(title=say("page.title"), analytics_enabled=False, delete_cache=(600, 3600)) as demo:
+        parts["tab"], parts["good_model"] = gr.State("attention"), gr.State("")
+        _header(words, parts)
+        with gr.Row():
+            with gr.Column(scale=1, min_width=300):
+                _inputs(words, parts, examples, any_model)
+            with gr.Column(scale=3, min_width=320), gr.Tabs(selected="attention"):
+                tabs = _tabs(words, parts)
+        _wire(demo, explainer, examples, words, parts, tabs)
+    demo.queue(max_size=QUEUE_SIZE)
+    return demo
+
+
+def _header(words: Words, parts: dict) -> None:
+    with gr.Row():
+        words.on(gr.Markdown(elem_id="vd-title"), value="page.heading")
+        parts["language"] = gr.Radio(
+            [("English", "en"), ("中文", "zh")],
+            value="en",
+            label=say("page.language"),
+            show_label=False,
+            container=False,
+            scale=0,
+            min_width=210,
+            elem_id="vd-language",
+        )
+
+
+def _inputs(words: Words, parts: dict, examples: tuple[Example, ...], any_model: bool) -> None:
+    parts["image"] = SafeImage(
+        value=str(examples[0].path),
+        type="numpy",
+        sources=["upload", "webcam", "clipboard"],
+        height=250,
+        buttons=[],
+        elem_id="vd-image",
+        alt_text=say("page.picture_alt"),
+    )
+    words.on(parts["image"], label="page.picture")
+    parts["examples"] = ExampleStrip(strip_value(examples, "en"), elem_id="vd-examples")
+    parts["model"] = gr.Dropdown([], allow_custom_value=True, elem_id="vd-model")
+    words.on(parts["model"], label="page.model", **({"info": "page.model_info"} if any_model else {}))
+    parts["card"] = gr.HTML()
+    parts["side"] = words.on(gr.Radio([], elem_id="vd-side"), label="page.size")
+    parts["keep_shape"] = words.on(gr.Checkbox(elem_id="vd-keep", container=False), label="page.keep_shape")
+    parts["size_note"] = gr.HTML()
+    parts["status"] = gr.HTML(elem_id="vd-status")
+    words.on(gr.Markdown(elem_classes="vd-privacy"), value="page.privacy")
+
+
+def _tabs(words: Words, parts: dict) -> dict:
+    tabs = {}
+    with gr.Tab(id="predict") as tabs["predict"]:
+        parts["predict_help"] = gr.Markdown(elem_classes="vd-help")
+        parts["predict_html"] = gr.HTML(elem_id="vd-predict", min_height=200)
+    with gr.Tab(id="attention") as tabs["attention"]:
+        words.on(gr.Markdown(elem_classes="vd-help"), value="attention.help")
+        with gr.Row():
+            parts["layer"] = gr.Slider(1, 12, value=12, step=1, elem_id="vd-layer", scale=2)
+            parts["token"] = gr.Dropdown(
+                [(say("attention.token_cls"), "cls")], value="cls", allow_custom_value=True, scale=1, elem_id="vd-from"
+            )
+        words.on(parts["layer"], label="attention.layer")
+        words.on(parts["token"], label="attention.from")
+        parts["attention"] = AttentionView(elem_id="vd-attention")
+    with gr.Tab(id="embeddings") as tabs["embeddings"]:
+        words.on(gr.Markdown(), value="embeddings.positions_heading")
+        parts["positions_help"] = gr.Markdown(elem_classes="vd-help")
+        parts["similarity"] = SimilarityView(elem_id="vd-similarity")
+        words.on(gr.Markdown(), value="embeddings.filters_heading")
+        parts["filters_help"] = gr.Markdown(elem_classes="vd-help")
+        parts["filters_html"] = gr.HTML(elem_id="vd-filters")
+    for name, tab in tabs.items():
+        words.on(tab, label=f"{name}.tab")
+    return tabs
+
+
+def _wire(demo: gr.Blocks, explainer, examples, words: Words, parts: dict, tabs: dict) -> None:
+    """Every event of the page. All that computes shares one pool; errors are softened in one place."""
+    views = [
+        "predict_html",
+        "predict_help",
+        "attention",
+        "token",
+        "similarity",
+        "positions_help",
+        "filters_html",
+        "filters_help",
+        "status",
+    ]
+    asked = ["image", "model", "side", "keep_shape", "layer", "token", "tab", "language"]
+    model_in = ["image", "model", "good_model", "side", "keep_shape", "layer", "language"]
+    model_out = ["model", "good_model", "card", "side", "size_note", "layer"]
+
+    def ins(names):
+        return [parts[name] for name in names]
+
+    show = dict(
+        fn=softened(partial(events.show, explainer, examples), tuple(views)),
+        inputs=ins(asked), outputs=ins(views), api_visibility="private", **MODEL_POOL,
+    )  # fmt: skip
+    seen = dict(show, show_progress="minimal", show_progress_on=parts["status"])
+    quiet = dict(show, show_progress="hidden", trigger_mode="always_last")
+    load = dict(
+        fn=_loader(partial(events.choose_model, explainer), tuple(model_out)),
+        inputs=ins(model_in), outputs=ins(model_out), api_visibility="private",
+        show_progress="full", show_progress_on=parts["card"], **MODEL_POOL,
+    )  # fmt: skip
+    marks = dict(
+        fn=softened(partial(events.refresh_models, explainer), ("model",)),
+        inputs=ins(["model", "language"]), outputs=[parts["model"]], show_progress="hidden",
+        api_visibility="private", queue=False,
+    )  # fmt: skip
+    note = dict(
+        fn=softened(partial(events.resized, explainer), ("size_note",)),
+        inputs=ins(["image", "model", "side", "keep_shape", "language"]), outputs=[parts["size_note"]],
+        show_progress="hidden", api_visibility="private", **MODEL_POOL,
+    )  # fmt: skip
+
+    first = ["language", "model", "card", "attention", "status"]
+    opened = demo.load(
+        _first(partial(events.first_look, explainer, examples), tuple(first)),
+        outputs=ins(first), show_progress="hidden", api_visibility="private", queue=False,
+    )  # fmt: skip
+    opened = opened.then(
+        words.updates, parts["language"], words.components, show_progress="hidden", api_visibility="private",
+        queue=False,
+    )  # fmt: skip
+    opened.then(**load).success(**seen).then(**marks)
+
+    parts["examples"].select(
+        _picker(examples), None, parts["image"], show_progress="hidden",
+        api_visibility="private", queue=False,
+    )  # fmt: skip
+    parts["image"].change(**dict(seen, trigger_mode="always_last")).then(**note)
+    parts["model"].input(**load).success(**seen).then(**marks)
+    for name in ("side", "keep_shape"):
+        parts[name].input(**note).then(**seen)
+    parts["layer"].input(**quiet)
+    parts["token"].input(**quiet)
+    parts["attention"].select(
+        events.picked_patch, None, parts["token"], show_progress="hidden", api_visibility="private", queue=False
+    ).then(**quiet)
+    for name in TABS:
+        tabs[name].select(
+            partial(str, name), None, parts["tab"], show_progress="hidden", api_visibility="private", queue=False
+        ).then(**seen)
+    named = dict(
+        fn=softened(partial(events.relabelled, examples), ("examples",)),
+        inputs=[parts["language"]],
+        outputs=[parts["examples"]],
+        show_progress="hidden",
+        api_visibility="private",
+        queue=False,
+    )
+    opened.then(**named)
+    spoken = parts["language"].input(
+        words.updates,
+        parts["language"],
+        words.components,
+        show_progress="hidden",
+        api_visibility="private",
+        queue=False,
+    )
+    spoken.then(**named).then(**marks).then(**note).then(**seen)
+
+
+def _picker(examples: tuple[Example, ...]):
+    def run(event: gr.EventData) -> str:  # gradio looks for the annotation, which a partial hides
+        return str(examples[int(event._data["index"])].path)
+
+    return run
+
+
+def _loader(handler, names):
+    """`softened`, with the progress bar that gradio hands to functions that ask for one."""
+
+    def run(*args, progress=gr.Progress()):  # noqa: B008 – gradio finds it by this default
+        return softened(lambda *inner: handler(*inner, progress=progress), names)(*args)
+
+    return run
+
+
+def _first(handler, names):
+    def run(request: gr.Request):
+        return softened(lambda _: handler(request), names)("en")
+
+    return run

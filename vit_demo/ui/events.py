@@ -1,0 +1,325 @@
+"""What happens on the page: module-level functions from plain values to updates by component name."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from vit_demo.contract import (
+    DemoError,
+    ExplainerProtocol,
+    ModelCard,
+    ModelDetails,
+    ModelStatus,
+    RunInfo,
+    SizeChoice,
+    TokenQuery,
+)
+from vit_demo.text import say
+from vit_demo.ui.gallery import Example
+from vit_demo.ui.inputs import language_of, query_of, size_of, token_name
+from vit_demo.ui.tabs.attention import attention_view, patches_data, token_choices
+from vit_demo.ui.tabs.embeddings import filters_view, positions_view
+from vit_demo.ui.tabs.predict import predict_view
+from vit_demo.ui.views import strip_value
+
+log = logging.getLogger(__name__)
+TABS = ("predict", "attention", "embeddings")
+Updates = dict[str, Any]
+
+
+def softened(handler: Callable[..., Updates], names: tuple[str, ...]) -> Callable[..., tuple]:
+    """The one edge where errors become words for visitors. `handler` takes the language as its last argument and
+    gives updates by component name; what it leaves out stays as it is."""
+
+    def run(*args):
+        language = language_of(args[-1])
+        try:
+            updates = handler(*args)
+        except DemoError as error:
+            raise gr.Error(escape(error.say(language)), print_exception=False) from None
+        except Exception:
+            log.exception("unexpected error in %s", getattr(handler, "__name__", handler))
+            raise gr.Error(say("page.unexpected", language), print_exception=False) from None
+        values = tuple(updates.get(name, gr.skip()) for name in names)
+        return values if len(values) != 1 else values[0]  # gradio would take a tuple of one for a value
+
+    return run
+
+
+# ------------------------------------------------------------------------------------------------------------- views
+
+
+def show(
+    explainer: ExplainerProtocol,
+    examples: tuple[Example, ...],
+    image: np.ndarray | DemoError | None,
+    model: str,
+    side: object,
+    keep_shape: object,
+    layer: object,
+    token: object,
+    tab: str,
+    language: str,
+) -> Updates:
+    """The open tab's view of this picture, and the status line. Other tabs are computed when they are opened."""
+    language = language_of(language)
+    if isinstance(image, DemoError):
+        raise image
+    if not model:
+        return {}  # the page is still opening
+    if image is None:
+        return {"status": f'<div class="vd-status"><p>{say("page.no_picture", language)}</p></div>'}
+    size = size_of(side, keep_shape)
+    started = time.perf_counter()
+    if tab == "predict":
+        html, info = predict_view(explainer, image, model, size, examples, language)
+        help_key = "predict.help" if explainer.details(model).card.has_head else "predict.help_neighbours"
+        updates = {"predict_html": html, "predict_help": say(help_key, language)}
+    elif tab == "embeddings":
+        updates, info = _embeddings(explainer, image, model, size, language), None
+    else:
+        updates, info = _attention(explainer, image, model, size, token, layer, language)
+    if info is not None:
+        view_ms = max(0.0, 1000 * (time.perf_counter() - started) - (0 if info.cached else info.forward_ms))
+        updates["status"] = status_html(info, view_ms, language)
+    return updates
+
+
+def _attention(explainer, image, model, size: SizeChoice, token, layer, language) -> tuple[Updates, RunInfo]:
+    wanted = query_of(token)
+    details = explainer.details(model)
+    data, query, info = attention_view(explainer, image, model, size, wanted, layer_of(layer, details.depth), language)
+    if query != wanted:
+        gr.Info(say("page.moved_token", language))
+    choices = token_choices(details.prefix_names, query, language)
+    return {"attention": data, "token": gr.update(choices=choices, value=token_name(query))}, info
+
+
+def _embeddings(explainer, image, model, size: SizeChoice, language) -> Updates:
+    html, filters_help = filters_view(explainer, model, language)
+    updates = {"filters_html": html, "filters_help": filters_help}
+    try:
+        data, help_key = positions_view(explainer, image, model, size, language)
+        return {**updates, "similarity": gr.update(value=data, visible=True), "positions_help": say(help_key, language)}
+    except DemoError as error:
+        if error.key != "embeddings.no_positions":
+            raise
+        return {**updates, "similarity": gr.update(visible=False), "positions_help": error.say(language)}
+
+
+def layer_of(layer: object, depth: int) -> int:
+    """The slider's layer (from 1) as an index from 0, moved into the model's range."""
+    try:
+        return min(max(round(float(layer)), 1), depth) - 1
+    except (TypeError, ValueError, OverflowError):
+        return depth - 1
+
+
+def picked_patch(event: gr.EventData) -> str:
+    """The patch that was clicked in the view, as a token."""
+    row, col = event._data["index"]
+    return token_name(TokenQuery(None, int(row), int(col)))
+
+
+# ------------------------------------------------------------------------------------------------------------- model
+
+
+def choose_model(
+    explainer: ExplainerProtocol,
+    image: np.ndarray | DemoError | None,
+    model: str,
+    good_model: str,
+    side: object,
+    keep_shape: object,
+    layer: object,
+    language: str,
+    progress: gr.Progress = gr.Progress(),  # noqa: B008 – gradio finds it by this default
+) -> Updates:
+    """Loads a model and fits the controls to it. One that cannot be had leaves the last good one in place."""
+    language = language_of(language)
+
+    def report(done: int, total: int) -> None:
+        progress((done / 1e6, total / 1e6), unit="MB", desc=say("page.loading_short", language))
+
+    try:
+        details = explainer.details(model, progress=report)
+    except DemoError as error:
+        if good_model == model or not good_model:
+            raise
+        gr.Warning(escape(error.say(language)))
+        return {"model": gr.update(value=good_model)}
+    sides = [option.side for option in details.sizes]
+    chosen = side if side in sides else next(o.side for o in details.sizes if o.native)
+    last = layer_of(layer, details.depth) + 1 if good_model and layer else details.depth
+    return {
+        "good_model": model,
+        "card": card_html(details.card, language),
+        "side": gr.update(choices=size_choices(details, language), value=chosen),
+        "size_note": size_note(details, chosen, keep_shape, image, language),
+        "layer": gr.update(maximum=details.depth, value=last),
+    }
+
+
+def refresh_models(explainer: ExplainerProtocol, model: str, language: str) -> Updates:
+    """The list of models with their marks, as far as is known now."""
+    return {"model": gr.update(choices=model_choices(explainer.statuses(), language_of(language)), value=model)}
+
+
+def relabelled(examples: tuple[Example, ...], language: str) -> Updates:
+    """The example pictures under their names in another language."""
+    return {"examples": strip_value(examples, language_of(language))}
+
+
+def resized(
+    explainer: ExplainerProtocol, image: object, model: str, side: object, keep_shape: object, language: str
+) -> Updates:
+    """The note beside the size control."""
+    return {"size_note": size_note(explainer.details(model), side, keep_shape, image, language_of(language))}
+
+
+# --------------------------------------------------------------------------------------------------------- first look
+
+
+def first_look(explainer: ExplainerProtocol, examples: tuple[Example, ...], request: gr.Request | None) -> Updates:
+    """Before any model is there: the language, the list of models, and the picture cut into patches."""
+    language = language_of_request(request)
+    statuses = explainer.statuses()
+    model = explainer.default_model()
+    card = next(status.card for status in statuses if status.card.id == model)
+    status = say("page.loading", language, title=card.title)
+    return {
+        "language": language,
+        "model": gr.update(choices=model_choices(statuses, language), value=model),
+        "card": card_html(card, language),
+        "attention": patches_data(square_of(examples[0], card), card, language),
+        "status": f'<div class="vd-status"><p>{escape(status)}</p></div>',
+    }
+
+
+def square_of(example: Example, card: ModelCard) -> np.ndarray:
+    """An example as a model of this card will roughly see it: the centre, at its native size."""
+    from PIL import Image, ImageOps
+
+    with Image.open(example.path) as picture:
+        height, width = card.native_size
+        return np.asarray(ImageOps.fit(picture.convert("RGB"), (width, height), Image.Resampling.BICUBIC))
+
+
+def language_of_request(request: gr.Request | None) -> str:
+    """?lang=… of the address, else the browser's first language, else English."""
+    if request is None:
+        return "en"
+    wanted = request.query_params.get("lang") or request.headers.get("accept-language", "")
+    return "zh" if wanted.lower().startswith("zh") else "en"
+
+
+# --------------------------------------------------------------------------------------------------------------- words
+
+
+def model_choices(statuses: tuple[ModelStatus, ...], language: str) -> list[tuple[str, str]]:
+    """(what is read, id): models that are here first, then those that predict classes, then the others."""
+    order = {"on_disk": 0, "downloadable": 1, "unknown": 1, "out_of_reach": 1}
+    ranked = sorted(statuses, key=lambda s: (order[s.availability], not s.card.has_head))
+    return [(model_line(status, language), status.card.id) for status in ranked]
+
+
+def model_line(status: ModelStatus, language: str) -> str:
+    marks = {"on_disk": "●", "downloadable": "↓", "unknown": "…", "out_of_reach": "×"}
+    card = status.card
+    group = say("page.group_classes" if card.has_head else "page.group_features", language)
+    how = say(f"page.{status.availability}", language, size=megabytes(card.download_bytes))
+    return f"{marks[status.availability]} {card.title} · {group} · {how}"
+
+
+def card_html(card: ModelCard, language: str) -> str:
+    """What the model is, in a few lines, with its licence and what to keep in mind."""
+    head = say("page.card_head" if card.has_head else "page.card_no_head", language)
+    if card.top1 is not None:
+        head += ", " + say("page.card_top1", language, top1=card.top1)
+    line = say(
+        "page.card",
+        language,
+        family=card.family,
+        parameters=f"{card.parameters / 1e6:.1f}",
+        patch=card.patch_px,
+        head=head,
+    )
+    licence = escape(card.licence)
+    if card.licence_url.startswith("https://"):
+        licence = f'<a href="{escape(card.licence_url)}" target="_blank" rel="noreferrer">{licence}</a>'
+    note = ""
+    if card.note:
+        words = say("page.weights_note", language), say(card.note, language)
+        note = f"<details><summary>{escape(words[0])}</summary><p>{escape(words[1])}</p></details>"
+    return (
+        f'<div class="vd-card"><p>{escape(line)}</p><p>{escape(say(card.why, language))}</p>'
+        f"<p>{say('page.licence', language)}: {licence}</p>{note}</div>"
+    )
+
+
+def size_choices(details: ModelDetails, language: str) -> list[tuple[str, int]]:
+    return [
+        (say("page.size_native", language, side=o.side) if o.native else str(o.side), o.side) for o in details.sizes
+    ]
+
+
+def size_note(details: ModelDetails, side: object, keep_shape: object, image: object, language: str) -> str:
+    """How many patches and tokens a size gives, and what it costs."""
+    option = next((o for o in details.sizes if o.side == side), None)
+    if option is None:
+        return ""
+    count = option.side // details.patch_px
+    rows, cols, cost = count, count, option.cost
+    if keep_shape and isinstance(image, np.ndarray):
+        from vit_demo.preprocess import input_size
+
+        height, width = input_size(
+            details.preprocess, details.patch_px, SizeChoice(option.side, True), *image.shape[:2]
+        )
+        rows, cols = height // details.patch_px, width // details.patch_px
+        cost = option.cost * rows * cols / count**2
+    tokens = rows * cols + len(details.prefix_names)
+    key = "page.size_own" if option.native and (rows, cols) == (count, count) else "page.size_cost"
+    note = say(key, language, side=option.side, rows=rows, cols=cols, tokens=f"{tokens:,}", cost=f"{cost:.2g}")
+    return f'<div class="vd-size">{escape(note)}</div>'
+
+
+def status_html(info: RunInfo, view_ms: float, language: str) -> str:
+    grid = info.grid
+    first = say(
+        "page.status",
+        language,
+        title=info.title,
+        parameters=f"{info.parameters / 1e6:.1f}",
+        rows=grid.rows,
+        cols=grid.cols,
+        patch=grid.patch_px,
+        tokens=f"{grid.num_tokens:,}",
+    )
+    positions = say(
+        "page.status_resampled" if info.resampled else "page.status_position", language, position=info.position
+    )
+    times = say(
+        "page.status_time_cached" if info.cached else "page.status_time",
+        language,
+        device=info.device,
+        dtype=info.dtype,
+        forward=f"{info.forward_ms:.0f}",
+        view=f"{view_ms:.0f}",
+    )
+    revision = f" · {info.revision[:8]}" if info.revision else ""
+    return (
+        f'<div class="vd-status"><p>{escape(first)}</p><p>{escape(positions)}</p>'
+        f"<p>{escape(times)}{escape(revision)}</p></div>"
+    )
+
+
+def megabytes(count: int) -> str:
+    return f"{count / 1e6:.0f} MB"

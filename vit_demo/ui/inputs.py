@@ -1,0 +1,94 @@
+"""What comes in from the page: pictures, and everything else checked in one place."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from functools import cached_property
+
+import gradio as gr
+import numpy as np
+
+from vit_demo.cache import ByteCache
+from vit_demo.contract import DemoError, PictureError, SizeChoice, TokenQuery
+from vit_demo.decode import MAX_BYTES, decode_untrusted
+from vit_demo.text import LANGUAGES
+
+DECODED_BYTES = 256 << 20
+DECODERS_AT_ONCE = 2  # each may take up to a gigabyte for a hostile file
+
+
+class SafeImage(gr.Image):
+    """gr.Image whose files are decoded by `vit_demo.decode` in a child process, instead of by Gradio in this one.
+
+    Gives the handler an array (H, W, 3) uint8, upright, alpha on white.
+    Decoded pictures are kept for a while by content, so that the next event of the same picture costs nothing.
+    """
+
+    is_template = True  # it looks and behaves as gr.Image does in the browser
+
+    # No __init__ of its own: gradio reads the browser's properties off the signature of gr.Image's.
+
+    @cached_property
+    def _decoded(self) -> ByteCache:
+        return ByteCache(DECODED_BYTES)
+
+    @cached_property
+    def _decoders(self) -> threading.Semaphore:
+        return threading.Semaphore(DECODERS_AT_ONCE)
+
+    def preprocess(self, payload) -> np.ndarray | DemoError | None:
+        """The picture, or as a value the reason why there is none: the handler knows the visitor's language."""
+        if payload is None:
+            return None
+        if not payload.path:  # a data: URL in the value would pass by the upload limit
+            return PictureError("picture.not_a_picture")
+        try:
+            with open(payload.path, "rb") as file:
+                return self.decode(file.read(MAX_BYTES + 1))
+        except DemoError as error:
+            return error
+        except OSError:
+            return PictureError("picture.busy")
+
+    def decode(self, data: bytes) -> np.ndarray:
+        """The picture in these bytes, read-only. Raises PictureError."""
+
+        def make() -> np.ndarray:
+            with self._decoders:
+                picture = decode_untrusted(data)
+            picture.setflags(write=False)
+            return picture
+
+        digest = hashlib.blake2b(data, digest_size=16).digest()
+        return self._decoded.get_or_make(digest, make, lambda picture: picture.nbytes)[0]
+
+
+def language_of(value: object) -> str:
+    return value if value in LANGUAGES else LANGUAGES[0]
+
+
+def size_of(side: object, keep_shape: object) -> SizeChoice:
+    """The size asked for by the page or an API caller; "native" or nothing means the checkpoint's own."""
+    try:
+        number = None if side in (None, "", "native") else int(side)
+    except (TypeError, ValueError):
+        number = -1  # refused with a sentence where the size is used
+    return SizeChoice(number, bool(keep_shape))
+
+
+def query_of(token: object) -> TokenQuery:
+    """The token asked from: "cls", "dist", "reg1" … or "row,col" of a patch. Raises DemoError for anything else."""
+    text = str(token or "cls")[:40]
+    if "," in text:
+        row, _, col = text.partition(",")
+        try:
+            return TokenQuery(None, int(row), int(col))
+        except ValueError:
+            raise DemoError("attention.no_such_token", name=text, names="cls, row,col") from None
+    return TokenQuery(text)
+
+
+def token_name(query: TokenQuery) -> str:
+    """The inverse of `query_of`."""
+    return query.prefix if query.prefix is not None else f"{query.row},{query.col}"

@@ -1,0 +1,40 @@
+"""Theme, page styles, and the arguments of launch() that a public page needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+
+from vit_demo.decode import MAX_BYTES
+from vit_demo.ui.web import web_text
+
+FONTS = ("system-ui", "-apple-system", "Segoe UI", "Noto Sans", "Noto Sans CJK SC", "sans-serif")
+MONO = ("ui-monospace", "Consolas", "monospace")
+
+
+def theme() -> gr.themes.Base:
+    """Gradio's own theme variables with one accent and the system's fonts: nothing is fetched from elsewhere."""
+    return gr.themes.Base(
+        primary_hue=gr.themes.colors.indigo,
+        neutral_hue=gr.themes.colors.slate,
+        font=FONTS,
+        font_mono=MONO,
+        radius_size=gr.themes.sizes.radius_sm,
+    ).set(body_text_color_subdued="*neutral_600", body_text_color_subdued_dark="*neutral_300")
+
+
+def launch_arguments(examples: Path) -> dict:
+    """For `demo.launch`: bounded uploads, no history in the browser, no open monitoring, no errors with insides."""
+    return dict(
+        theme=theme(),
+        css=web_text("page.css"),
+        max_file_size=MAX_BYTES,
+        allowed_paths=[str(examples)],  # our own pictures, public anyway
+        run_history=False,  # on a shared class computer the next pupil would see it
+        enable_monitoring=False,
+        footer_links=["api"],
+        show_error=False,
+        ssr_mode=False,
+        state_session_capacity=200,
+    )

@@ -1,0 +1,77 @@
+"""The Predict tab: class probabilities, or the closest examples for a model without a head."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+
+from vit_demo.contract import ExplainerProtocol, Neighbours, Prediction, RunInfo, SizeChoice
+from vit_demo.text import say
+from vit_demo.ui.gallery import Example, example_by_file
+from vit_demo.ui.views import jpeg_url
+
+THUMB_PX = 96
+
+
+def predict_view(
+    explainer: ExplainerProtocol,
+    image: np.ndarray,
+    model: str,
+    size: SizeChoice,
+    examples: tuple[Example, ...],
+    language: str,
+) -> tuple[str, RunInfo]:
+    """(HTML of the tab, how it was computed)."""
+    answer = explainer.predict(image, model, size)
+    body = _bars(answer, language) if isinstance(answer, Prediction) else _neighbours(answer, examples, language)
+    saw = say("predict.saw", language)
+    picture = f'<figure><img src="{jpeg_url(answer.picture, 448)}" alt="{saw}"><figcaption>{saw}</figcaption></figure>'
+    return f'<div class="vd-predict">{picture}<div class="vd-answers">{body}</div></div>', answer.info
+
+
+def _bars(answer: Prediction, language: str) -> str:
+    rows = [_bar(label, p, "") for label, p in zip(answer.labels, answer.probabilities, strict=True)]
+    others = answer.num_classes - len(answer.labels)
+    if others > 0:
+        rows.append(_bar(say("predict.rest", language, count=f"{others:,}"), answer.rest, "vd-rest"))
+    return f'<ol class="vd-bars">{"".join(rows)}</ol>'
+
+
+def _bar(label: str, share: float, kind: str) -> str:
+    return (
+        f'<li class="{kind}"><span class="vd-label">{escape(label)}</span>'
+        f'<span class="vd-track"><span class="vd-fill" style="width:{100 * share:.2f}%"></span></span>'
+        f'<span class="vd-number">{percent(share)} %</span></li>'
+    )
+
+
+def _neighbours(answer: Neighbours, examples: tuple[Example, ...], language: str) -> str:
+    if not answer.names:
+        return f"<p>{say('predict.no_neighbours', language)}</p>"
+    rows = []
+    for name, cosine in zip(answer.names, answer.cosines, strict=True):
+        example = example_by_file(examples, name)
+        rows.append(
+            f'<li><img src="{jpeg_url(example.thumbnail, THUMB_PX)}" alt="">'
+            f'<span class="vd-label">{escape(example.label(language))}</span>'
+            f'<span class="vd-track"><span class="vd-fill" style="width:{100 * max(0, cosine):.1f}%"></span></span>'
+            f'<span class="vd-number">{cosine:.2f}</span></li>'
+        )
+    how = say("predict.layer", language, layer=answer.layer + 1, depth=answer.info.depth)
+    if answer.centred:
+        how += ", " + say("predict.centred", language)
+    votes = ", ".join(
+        f"{escape(next(e for e in examples if e.key == key).label(language))} {percent(share)} %"
+        for key, share in answer.votes[:3]
+    )
+    head = f"{say('predict.cosine', language)} ({how})"
+    return f'<p class="vd-how">{head}</p><ol class="vd-bars vd-near">{"".join(rows)}</ol>' + (
+        f'<p class="vd-how">{say("predict.vote", language, votes=votes)}</p>'
+    )
+
+
+def percent(share: float) -> str:
+    """A share in percent with no more digits than it deserves."""
+    value = 100 * share
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}" if value >= 0.95 or value == 0 else f"{value:.2g}"

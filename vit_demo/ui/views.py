@@ -1,0 +1,119 @@
+"""Our own components: gr.HTML with a static template, painted in the browser from data that is sent once."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from gradio.data_classes import FileData, GradioModel
+from gradio.processing_utils import save_bytes_to_cache
+from PIL import Image
+
+from vit_demo.render.colour import DIVERGING, SEQUENTIAL, colour_table
+from vit_demo.text import say
+from vit_demo.ui.gallery import Example
+from vit_demo.ui.web import web_text
+
+JPEG_QUALITY = 95
+
+
+def base64_of(array: np.ndarray) -> str:
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode("ascii")
+
+
+def jpeg_bytes(picture: np.ndarray, quality: int = JPEG_QUALITY) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG", quality=quality, subsampling=0)
+    return buffer.getvalue()
+
+
+def jpeg_url(picture: np.ndarray, side_px: int | None = None) -> str:
+    """A small picture as a data URL, for static HTML; its longest side at most `side_px`."""
+    image = Image.fromarray(picture)
+    if side_px:
+        image.thumbnail((side_px, side_px))
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg_bytes(np.asarray(image), 88)).decode("ascii")
+
+
+class ViewData(GradioModel):
+    """`picture` is a file so that it is fetched once and kept by the browser; `data` is what is painted."""
+
+    picture: FileData | None = None
+    data: dict[str, Any] | None = None
+
+
+class _View(gr.HTML):
+    data_model = ViewData
+    is_template = True  # in the browser it is a gr.HTML
+    stem = ""
+
+    def __init__(self, value=None, **kwargs):
+        tables = {name: base64_of(colour_table(name)) for name in (*SEQUENTIAL, DIVERGING)}
+        super().__init__(
+            value,
+            html_template=web_text(f"{self.stem}.html"),
+            css_template=web_text("views.css"),
+            js_on_load=web_text("paint.js") + web_text(f"{self.stem}.js"),
+            apply_default_css=False,
+            tables=tables,
+            **kwargs,
+        )
+
+    def get_block_name(self) -> str:
+        return "html"
+
+    def preprocess(self, payload) -> None:
+        return None  # what a browser sends back of a view is never used
+
+    def postprocess(self, value: dict | None) -> ViewData | None:
+        """{"picture": (H, W, 3) uint8 or None, "data": {…}} → files and numbers for the browser."""
+        if value is None:
+            return None
+        picture = value.get("picture")
+        file = None
+        if picture is not None:
+            file = FileData(path=save_bytes_to_cache(jpeg_bytes(picture), "picture.jpg", self.GRADIO_CACHE))
+        return ViewData(picture=file, data=value["data"])
+
+    def api_info(self) -> dict[str, str]:
+        return {"type": "object"}
+
+    def example_payload(self) -> None:
+        return None
+
+    def example_value(self) -> None:
+        return None
+
+
+class AttentionView(_View):
+    """The picture with one token's attention over it, and every head beside it. `select` tells the patch clicked."""
+
+    stem = "attention"
+
+
+class ExampleStrip(_View):
+    """Our pictures as buttons with names. `select` tells the number of the one clicked."""
+
+    stem = "examples"
+
+
+def strip_value(examples: tuple[Example, ...], language: str) -> dict:
+    """The value of an ExampleStrip."""
+    pictures = [
+        {
+            "src": jpeg_url(example.thumbnail, 160),
+            "label": example.label(language),
+            "title": say("page.example_of", language, **example.credits()),
+        }
+        for example in examples
+    ]
+    return {"picture": None, "data": {"heading": say("page.examples", language), "pictures": pictures}}
+
+
+class SimilarityView(_View):
+    """A tile of similarity for each position, and the one pointed at in large."""
+
+    stem = "similarity"
