@@ -1,4 +1,4 @@
-"""A bounded memory: least recently used goes first, counted in bytes; the same thing is never computed twice at once."""
+"""A bounded memory: the least recently used goes first, counted in bytes; nothing is computed twice at once."""
 
 from __future__ import annotations
 

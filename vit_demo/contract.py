@@ -149,7 +149,7 @@ class RunInfo:
     grid: PatchGrid
     depth: int
     heads: int
-    position: str  # the position embedding's kind and, off the native grid, its resampling convention
+    position: str  # "table", "rope", "table_rope", "none"; off the native grid, the resampling convention's title
     resampled: bool
     device: str
     dtype: str

@@ -101,10 +101,10 @@ class Engine:
 
 
 def position_kind(loaded: LoadedModel) -> str:
-    """How the model knows places, in a word or two."""
+    """How the model knows places: "table", "rope", "table_rope" or "none"."""
     config = loaded.model.config
-    kinds = ["table"] * (config.position == "learned") + ["RoPE"] * (config.rope is not None)
-    return " + ".join(kinds) or "none"
+    kinds = ["table"] * (config.position == "learned") + ["rope"] * (config.rope is not None)
+    return "_".join(kinds) or "none"
 
 
 def run_bytes(run: Run) -> int:

@@ -1,4 +1,4 @@
-"""Files as their authors released them: DINO, DINOv2, DINOv3, DeiT .pth and Google's .npz, written from random twins."""
+"""Files as their authors released them (DINO, DINOv2, DINOv3, DeiT, Google), written from random twins."""
 
 from __future__ import annotations
 

@@ -135,11 +135,11 @@ def test_wrong_and_missing_weights_are_refused_by_name():
     plan = plan_from_timm("vit_small_patch16_224", {"model_args": args})
     state = theirs.state_dict()
     without = {k: v for k, v in state.items() if k != "blocks.1.norm2.bias"}
-    with pytest.raises(ModelError, match="norm2.bias"):
+    with pytest.raises(ModelError, match=r"norm2\.bias"):
         build(plan, without, "twin")
     with pytest.raises(ModelError, match="stranger"):
         build(plan, {**state, "stranger.weight": torch.zeros(1)}, "twin")
-    with pytest.raises(ModelError, match="norm.weight"):
+    with pytest.raises(ModelError, match=r"norm\.weight"):
         build(plan, {**state, "norm.weight": torch.zeros(5)}, "twin")
     headless = {k: v for k, v in state.items() if not k.startswith("head.")}
     with pytest.raises(ModelError) as caught:

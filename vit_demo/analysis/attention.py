@@ -18,7 +18,7 @@ def layer_of(trace: Trace, layer: int) -> LayerTrace:
 
 
 def attention_rows(trace: Trace, layer: int, token: int) -> Tensor:
-    """Where one token looks in one layer: softmax(q_i·Kᵀ/√d), (B, h, N); each row sums to 1. Vaswani et al. 2017, eq. 1.
+    """Where one token looks in one layer: softmax(q_i·Kᵀ/√d), (B, h, N); rows sum to 1. Vaswani et al. 2017, eq. 1.
 
     Layer and token count from 0, prefix tokens first. Costs one row, not a forward pass. ValueError outside the trace.
     """

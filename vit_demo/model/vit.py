@@ -25,7 +25,7 @@ class Encoded(NamedTuple):
 
 
 class AttentionPool(nn.Module):
-    """One learned query looks at all tokens; an MLP follows (SigLIP's head; Zhai et al. 2023, big_vision vit.py MAP)."""
+    """One learned query looks at all tokens; an MLP follows (SigLIP; Zhai et al. 2023, big_vision vit.py MAPHead)."""
 
     def __init__(self, config: ViTConfig):
         super().__init__()

@@ -60,7 +60,7 @@ def build_demo(explainer: ExplainerProtocol, examples_folder: Path, any_model: b
 
 
 def _header(words: Words, parts: dict) -> None:
-    with gr.Row():
+    with gr.Row(elem_id="vd-header"):
         words.on(gr.Markdown(elem_id="vd-title"), value="page.heading")
         parts["language"] = gr.Radio(
             [("English", "en"), ("中文", "zh")],
@@ -104,9 +104,14 @@ def _tabs(words: Words, parts: dict) -> dict:
     with gr.Tab(id="attention") as tabs["attention"]:
         words.on(gr.Markdown(elem_classes="vd-help"), value="attention.help")
         with gr.Row():
-            parts["layer"] = gr.Slider(1, 12, value=12, step=1, elem_id="vd-layer", scale=2)
+            parts["layer"] = gr.Slider(1, 12, value=12, step=1, elem_id="vd-layer", scale=2, min_width=260)
             parts["token"] = gr.Dropdown(
-                [(say("attention.token_cls"), "cls")], value="cls", allow_custom_value=True, scale=1, elem_id="vd-from"
+                [(say("attention.token_cls"), "cls")],
+                value="cls",
+                allow_custom_value=True,
+                scale=1,
+                min_width=220,
+                elem_id="vd-from",
             )
         words.on(parts["layer"], label="attention.layer")
         words.on(parts["token"], label="attention.from")

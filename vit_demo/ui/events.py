@@ -234,8 +234,10 @@ def model_line(status: ModelStatus, language: str) -> str:
     marks = {"on_disk": "●", "downloadable": "↓", "unknown": "…", "out_of_reach": "×"}
     card = status.card
     group = say("page.group_classes" if card.has_head else "page.group_features", language)
-    how = say(f"page.{status.availability}", language, size=megabytes(card.download_bytes))
-    return f"{marks[status.availability]} {card.title} · {group} · {how}"
+    line = f"{marks[status.availability]} {card.title} · {group}"
+    if status.availability == "on_disk":
+        return line
+    return f"{line} · {say(f'page.{status.availability}', language, size=megabytes(card.download_bytes))}"
 
 
 def card_html(card: ModelCard, language: str) -> str:
@@ -258,10 +260,7 @@ def card_html(card: ModelCard, language: str) -> str:
     if card.note:
         words = say("page.weights_note", language), say(card.note, language)
         note = f"<details><summary>{escape(words[0])}</summary><p>{escape(words[1])}</p></details>"
-    return (
-        f'<div class="vd-card"><p>{escape(line)}</p><p>{escape(say(card.why, language))}</p>'
-        f"<p>{say('page.licence', language)}: {licence}</p>{note}</div>"
-    )
+    return f'<div class="vd-card"><p>{escape(line)} · {licence}</p><p>{escape(say(card.why, language))}</p>{note}</div>'
 
 
 def size_choices(details: ModelDetails, language: str) -> list[tuple[str, int]]:
@@ -303,9 +302,7 @@ def status_html(info: RunInfo, view_ms: float, language: str) -> str:
         patch=grid.patch_px,
         tokens=f"{grid.num_tokens:,}",
     )
-    positions = say(
-        "page.status_resampled" if info.resampled else "page.status_position", language, position=info.position
-    )
+    positions = position_words(info, language)
     times = say(
         "page.status_time_cached" if info.cached else "page.status_time",
         language,
@@ -319,6 +316,14 @@ def status_html(info: RunInfo, view_ms: float, language: str) -> str:
         f'<div class="vd-status"><p>{escape(first)}</p><p>{escape(positions)}</p>'
         f"<p>{escape(times)}{escape(revision)}</p></div>"
     )
+
+
+def position_words(info: RunInfo, language: str) -> str:
+    """How the model knows places, and by which convention its table was stretched where it was."""
+    if info.resampled:
+        return say("page.status_resampled", language, position=info.position)
+    kind = f"page.position_{info.position}"
+    return say("page.status_position", language, position=say(kind, language))
 
 
 def megabytes(count: int) -> str:

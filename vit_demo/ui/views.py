@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from typing import Any
 
 import gradio as gr
@@ -38,6 +39,13 @@ def jpeg_url(picture: np.ndarray, side_px: int | None = None) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(jpeg_bytes(np.asarray(image), 88)).decode("ascii")
 
 
+def png_url(picture: np.ndarray) -> str:
+    """A picture without loss as a data URL, for figures with hard edges."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
 class ViewData(GradioModel):
     """`picture` is a file so that it is fetched once and kept by the browser; `data` is what is painted."""
 
@@ -51,14 +59,15 @@ class _View(gr.HTML):
     stem = ""
 
     def __init__(self, value=None, **kwargs):
+        # Constants travel in the script: a component in a tab not yet opened loses its other properties.
         tables = {name: base64_of(colour_table(name)) for name in (*SEQUENTIAL, DIVERGING)}
+        constants = f"const TABLES = {json.dumps(tables)};\n"
         super().__init__(
             value,
             html_template=web_text(f"{self.stem}.html"),
             css_template=web_text("views.css"),
-            js_on_load=web_text("paint.js") + web_text(f"{self.stem}.js"),
+            js_on_load=constants + web_text("paint.js") + web_text(f"{self.stem}.js"),
             apply_default_css=False,
-            tables=tables,
             **kwargs,
         )
 

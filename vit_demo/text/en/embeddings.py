@@ -5,7 +5,7 @@ WORDS = {
     "positions_heading": "## Position embeddings",
     "help_learned": (
         "**You see** a tile for each position: how alike its embedding is to that of every position (cosine). "
-        "**Read it**: the model was never told that patches form a grid; the bright spot at each tile's own place, and "
+        "**Read it**: the model was never told that patches form a grid; the strong spot at each tile's own place, and "
         "the row and column through it, are learned. **It does not mean** that attention follows these maps."
     ),
     "help_rope": (
@@ -24,7 +24,8 @@ WORDS = {
     "filters_heading": "## Patch embedding",
     "help_filters": (
         "**You see** the first {count} principal components of the {total} filters that turn a patch into a token. "
-        "**Read it** as what a patch is measured by: brightness first, then colours, edges and finer waves. "
+        "**Read it** as the patterns that a patch is measured by: smooth waves and colours in the paper's models, finer and "
+        "noisier ones where the measuring is spread over many filters. "
         "**It does not mean** that single filters look like this: components are directions that filters share."
     ),
     "explained": "{count} components hold {share} % of the filters' variance",

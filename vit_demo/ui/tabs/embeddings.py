@@ -10,7 +10,7 @@ from vit_demo.contract import ExplainerProtocol, SizeChoice
 from vit_demo.render.colour import DIVERGING
 from vit_demo.render.figures import filter_sheet, tile_positions
 from vit_demo.text import say
-from vit_demo.ui.views import base64_of, jpeg_url
+from vit_demo.ui.views import base64_of, png_url
 
 
 def positions_view(
@@ -55,7 +55,7 @@ def filters_view(explainer: ExplainerProtocol, model: str, language: str) -> tup
     bank = explainer.filters(model)
     count = len(bank.filters)
     held = say("embeddings.explained", language, count=count, share=f"{100 * float(bank.explained.sum()):.0f}")
-    sheet = jpeg_url(filter_sheet(bank.filters))
+    sheet = png_url(filter_sheet(bank.filters))
     html = (
         f'<figure class="vd-filters"><img src="{sheet}" alt="{escape(say("embeddings.filters_alt", language))}">'
         f"<figcaption>{escape(held)}</figcaption></figure>"

@@ -12,6 +12,7 @@ from vit_demo.ui.gallery import Example, example_by_file
 from vit_demo.ui.views import jpeg_url
 
 THUMB_PX = 96
+SMALLEST_VOTE = 0.01  # below a percent a vote is not worth a word
 
 
 def predict_view(
@@ -56,7 +57,7 @@ def _neighbours(answer: Neighbours, examples: tuple[Example, ...], language: str
             f'<li><img src="{jpeg_url(example.thumbnail, THUMB_PX)}" alt="">'
             f'<span class="vd-label">{escape(example.label(language))}</span>'
             f'<span class="vd-track"><span class="vd-fill" style="width:{100 * max(0, cosine):.1f}%"></span></span>'
-            f'<span class="vd-number">{cosine:.2f}</span></li>'
+            f'<span class="vd-number">{signed(cosine)}</span></li>'
         )
     how = say("predict.layer", language, layer=answer.layer + 1, depth=answer.info.depth)
     if answer.centred:
@@ -64,6 +65,7 @@ def _neighbours(answer: Neighbours, examples: tuple[Example, ...], language: str
     votes = ", ".join(
         f"{escape(next(e for e in examples if e.key == key).label(language))} {percent(share)} %"
         for key, share in answer.votes[:3]
+        if share >= SMALLEST_VOTE
     )
     head = f"{say('predict.cosine', language)} ({how})"
     return f'<p class="vd-how">{head}</p><ol class="vd-bars vd-near">{"".join(rows)}</ol>' + (
@@ -75,3 +77,8 @@ def percent(share: float) -> str:
     """A share in percent with no more digits than it deserves."""
     value = 100 * share
     return f"{value:.0f}" if value >= 10 else f"{value:.1f}" if value >= 0.95 or value == 0 else f"{value:.2g}"
+
+
+def signed(cosine: float) -> str:
+    """A cosine with two digits and a real minus sign."""
+    return f"{cosine:.2f}".replace("-", "−").replace("−0.00", "0.00")

@@ -4,7 +4,7 @@ const view = find(".vd-attention"), stage = find(".vd-stage"), heads = find(".vd
 const controls = {};
 for (const input of element.querySelectorAll("[name]")) controls[input.name] = input;
 const tables = {};
-for (const name of Object.keys(props.tables)) tables[name] = bytesOf(props.tables[name]);
+for (const name of Object.keys(TABLES)) tables[name] = bytesOf(TABLES[name]);
 
 let data = null, maps = [], mean = null, chosen = -1, cursor = null;
 

@@ -8,7 +8,7 @@ function load() {
   const value = props.value;
   if (!value || !value.data) return;
   data = value.data;
-  table = bytesOf(props.tables[data.table]);
+  table = bytesOf(TABLES[data.table]);
   const bytes = bytesOf(data.matrix), count = data.rows * data.cols;
   values = [];
   for (let t = 0; t < data.tile_rows.length * data.tile_cols.length; t++) {
