@@ -127,6 +127,22 @@ class TokenQuery:
     row: int = 0
     col: int = 0
 
+    @classmethod
+    def named(cls, name: str) -> TokenQuery:
+        """The query of a name: "cls", "dist", "reg1" …, or "row,col" of a patch from 0. DemoError for other names."""
+        if "," not in name:
+            return cls(name)
+        row, _, col = name.partition(",")
+        try:
+            return cls(None, int(row), int(col))
+        except ValueError:
+            raise DemoError("attention.no_such_token", name=name, names="cls; row,col") from None
+
+    @property
+    def name(self) -> str:
+        """The inverse of `named`."""
+        return self.prefix if self.prefix is not None else f"{self.row},{self.col}"
+
     def token(self, grid: PatchGrid) -> int:
         """Number of the token in that grid. Raises DemoError where the grid has no such token."""
         if self.prefix is not None:

@@ -23,7 +23,7 @@ from vit_demo.contract import (
 )
 from vit_demo.text import say
 from vit_demo.ui.gallery import Example
-from vit_demo.ui.inputs import language_of, query_of, size_of, token_name
+from vit_demo.ui.inputs import language_of, query_of, size_of
 from vit_demo.ui.tabs.attention import attention_view, patches_data, token_choices
 from vit_demo.ui.tabs.embeddings import filters_view, positions_view
 from vit_demo.ui.tabs.predict import predict_view
@@ -99,7 +99,7 @@ def _attention(explainer, image, model, size: SizeChoice, token, layer, language
     if query != wanted:
         gr.Info(say("page.moved_token", language))
     choices = token_choices(details.prefix_names, query, language)
-    return {"attention": data, "token": gr.update(choices=choices, value=token_name(query))}, info
+    return {"attention": data, "token": gr.update(choices=choices, value=query.name)}, info
 
 
 def _embeddings(explainer, image, model, size: SizeChoice, language) -> Updates:
@@ -125,7 +125,7 @@ def layer_of(layer: object, depth: int) -> int:
 def picked_patch(event: gr.EventData) -> str:
     """The patch that was clicked in the view, as a token."""
     row, col = event._data["index"]
-    return token_name(TokenQuery(None, int(row), int(col)))
+    return TokenQuery(None, int(row), int(col)).name
 
 
 # ------------------------------------------------------------------------------------------------------------- model

@@ -14,6 +14,7 @@ from vit_demo.contract import DemoError, PictureError, SizeChoice, TokenQuery
 from vit_demo.decode import MAX_BYTES, decode_untrusted
 from vit_demo.text import LANGUAGES
 
+LONGEST_NAME = 40
 DECODED_BYTES = 256 << 20
 DECODERS_AT_ONCE = 2  # each may take up to a gigabyte for a hostile file
 
@@ -78,17 +79,5 @@ def size_of(side: object, keep_shape: object) -> SizeChoice:
 
 
 def query_of(token: object) -> TokenQuery:
-    """The token asked from: "cls", "dist", "reg1" … or "row,col" of a patch. Raises DemoError for anything else."""
-    text = str(token or "cls")[:40]
-    if "," in text:
-        row, _, col = text.partition(",")
-        try:
-            return TokenQuery(None, int(row), int(col))
-        except ValueError:
-            raise DemoError("attention.no_such_token", name=text, names="cls, row,col") from None
-    return TokenQuery(text)
-
-
-def token_name(query: TokenQuery) -> str:
-    """The inverse of `query_of`."""
-    return query.prefix if query.prefix is not None else f"{query.row},{query.col}"
+    """The token asked from, by its name; nothing means the class token. Raises DemoError for what is no name."""
+    return TokenQuery.named(str(token or "cls")[:LONGEST_NAME])

@@ -46,6 +46,9 @@ WORDS = {
     "size_out_of_range": "{side} px is outside what can be computed here. Choose a size from {low} to {high} px.",
     "no_device": "There is no device {device} on this machine. Choose auto, cpu, cuda or mps.",
     "out_of_memory": "The graphics memory is full, also after clearing it. Choose a smaller size or model.",
+    "not_written": "{path} could not be written: {reason}. Choose another place.",
+    "empty_folder": "There are no pictures in {path}. Name a folder with JPEG, PNG, WebP, GIF, BMP or TIFF files.",
+    "no_such_picture": "{path} cannot be read: {reason}. Check the name of the picture.",
     "unexpected": "Something went wrong inside the app, and nothing was lost. Try again, or choose another picture.",
     "about": "What you see, how to read it, what it does not mean",
 }

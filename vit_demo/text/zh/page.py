@@ -44,6 +44,9 @@ WORDS = {
     "size_out_of_range": "{side} 像素超出了这里能计算的范围。请选择 {low} 到 {high} 像素。",
     "no_device": "这台机器上没有设备 {device}。请选择 auto、cpu、cuda 或 mps。",
     "out_of_memory": "显存已满，清理之后仍然不够。请选择更小的尺寸或模型。",
+    "not_written": "无法写入 {path}：{reason}。请换一个位置。",
+    "empty_folder": "{path} 中没有图片。请指定含有 JPEG、PNG、WebP、GIF、BMP 或 TIFF 文件的文件夹。",
+    "no_such_picture": "无法读取 {path}：{reason}。请检查图片的名称。",
     "unexpected": "应用内部出了问题，但没有丢失任何内容。请重试，或换一张图片。",
     "about": "看到的是什么、怎么读、它不说明什么",
 }

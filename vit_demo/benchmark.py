@@ -1,0 +1,249 @@
+"""Side by side with timm and transformers: time as ratios within one interleaved run, and the peak memory of each.
+
+Machines are noisy, so every variant runs once per round, in an order that rotates, and what is reported is the median
+of the ratios within rounds. Memory is that of one pass in a process of its own: the highest resident size during the
+pass above that before it (Linux). Weights are random: neither time nor memory depends on them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+CASES = {
+    "ViT-S/16@224": ("vit_small_patch16_224", 224),
+    "ViT-B/16@224": ("vit_base_patch16_224", 224),
+    "ViT-S/14@518": ("vit_small_patch14_dinov2", 518),
+}
+VARIANTS = {
+    "timm": "timm, forward",
+    "plain": "ours, without a trace",
+    "trace": "ours, with a trace",
+    "rows": "ours, trace and the class token's rows of all layers and heads",
+    "layer": "ours, trace and all maps of one layer",
+    "hf": "transformers, forward (fused)",
+    "eager": "transformers, eager with output_attentions",
+}
+AIMS = {"plain": 1.0, "trace": 1.03, "rows": 1.06}  # times timm's
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The variants of one case, ready to run; each call is one forward pass of one picture and gives what it made."""
+
+    calls: dict[str, Callable[[], object]]
+
+
+def prepare_case(architecture: str, side: int) -> Bench:
+    """One set of random weights in timm's model and ours, and a transformers model of the same shape."""
+    import timm
+    import torch
+    import transformers
+
+    from vit_demo.analysis.attention import attention_matrix, attention_of_all_layers
+    from vit_demo.checkpoints.load import build
+    from vit_demo.checkpoints.timm_models import plan_from_timm
+    from vit_demo.model import Trace
+
+    transformers.logging.set_verbosity_error()
+    reference = timm.create_model(architecture, pretrained=False, num_classes=0).eval()
+    ours, _ = build(plan_from_timm(architecture, num_classes=0), reference.state_dict(), architecture)
+    pixels = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+    fused, eager = (_transformers_twin(ours.config, how) for how in ("sdpa", "eager"))
+
+    def traced(then: Callable[[Trace], object]) -> object:
+        trace = Trace()
+        return ours(pixels, trace=trace), trace, then(trace)
+
+    return Bench(
+        {
+            "timm": lambda: reference.forward_features(pixels),
+            "plain": lambda: ours(pixels),
+            "trace": lambda: traced(lambda trace: None),
+            "rows": lambda: traced(attention_of_all_layers),
+            "layer": lambda: traced(lambda trace: attention_matrix(trace, len(trace.layers) - 1)),
+            "hf": lambda: fused(pixels),
+            "eager": lambda: eager(pixels, output_attentions=True),
+        }
+    )
+
+
+def _transformers_twin(config, how: str):
+    """A transformers model of our config's shape: Dinov2 with layer scale, ViT without."""
+    from transformers import Dinov2Config, Dinov2Model, ViTConfig, ViTModel
+
+    shape = dict(
+        hidden_size=config.dim,
+        num_hidden_layers=config.depth,
+        num_attention_heads=config.heads,
+        image_size=config.image_size[0],
+        patch_size=config.patch_px,
+        attn_implementation=how,
+    )
+    if config.layer_scale:
+        return Dinov2Model(Dinov2Config(**shape, mlp_ratio=config.mlp_hidden // config.dim)).eval()
+    return ViTModel(ViTConfig(**shape, intermediate_size=config.mlp_hidden), add_pooling_layer=False).eval()
+
+
+def measure_times(bench: Bench, rounds: int) -> dict[str, list[float]]:
+    """Milliseconds of every variant in every round; one unmeasured round first."""
+    import torch
+
+    names = list(bench.calls)
+    times: dict[str, list[float]] = {name: [] for name in names}
+    with torch.inference_mode():
+        for round_ in range(rounds + 1):
+            shift = round_ % len(names)
+            for name in names[shift:] + names[:shift]:
+                started = time.perf_counter()
+                made = bench.calls[name]()
+                elapsed = 1000 * (time.perf_counter() - started)
+                del made
+                if round_:
+                    times[name].append(elapsed)
+    return times
+
+
+def measure_memory(case: str, variant: str) -> float | None:
+    """Peak extra memory of one pass in MB, in a process of its own; None where the system does not tell."""
+    if not Path("/proc/self/clear_refs").exists():
+        return None
+    command = [sys.executable, "-m", "vit_demo.benchmark", "--memory", case, variant]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(done.stdout.strip().splitlines()[-1])
+
+
+def _memory_of_one_pass(case: str, variant: str) -> float:
+    """Highest resident size during the second pass above that before it, in MB."""
+    import gc
+
+    import torch
+
+    bench = prepare_case(*CASES[case])
+    call = bench.calls[variant]
+    with torch.inference_mode():
+        made = call()
+        del made
+        gc.collect()
+        Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark
+        before = _status_kb("VmRSS")
+        made = call()
+        peak = _status_kb("VmHWM")
+    del made
+    return (peak - before) / 1000
+
+
+def _status_kb(field: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1])
+    raise KeyError(field)
+
+
+def measure_tabs() -> dict[str, dict[str, float]] | None:
+    """Milliseconds from a picture to each tab's answer with the embedded model: first ask, and asked again. None where
+    that model is not there."""
+    from PIL import Image
+
+    from vit_demo.checkpoints import catalog, embedded
+    from vit_demo.explain import EXAMPLES, Explainer
+
+    if not (embedded.is_converted() or embedded.is_installed()):
+        return None
+    explainer, model = Explainer("cpu"), catalog.EMBEDDED_ID
+    explainer.details(model)
+    with Image.open(EXAMPLES / "dog.jpg") as opened:
+        picture = opened.convert("RGB")
+    with Image.open(EXAMPLES / "macaw.jpg") as opened:
+        explainer.attention(opened, model)  # warms the machine, not the caches of this picture
+    asks = {
+        "attention (forward pass and one row)": lambda: explainer.attention(picture, model),
+        "attention of another layer": lambda: explainer.attention(picture, model, layer=3),
+        "predict (nearest examples)": lambda: explainer.predict(picture, model),
+        "embeddings (positions)": lambda: explainer.position_similarity(model),
+        "embeddings (filters)": lambda: explainer.filters(model),
+    }
+    out = {}
+    for name, ask in asks.items():
+        out[name] = {"first_ms": _milliseconds(ask), "again_ms": _milliseconds(ask)}
+    return out
+
+
+def _milliseconds(ask: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    ask()
+    return 1000 * (time.perf_counter() - started)
+
+
+def run_case(case: str, rounds: int) -> dict:
+    """Times, ratios to timm and to eager transformers, and memory of every variant of one case."""
+    times = measure_times(prepare_case(*CASES[case]), rounds)
+    rows = {}
+    for name in VARIANTS:
+        rows[name] = {
+            "ms": statistics.median(times[name]),
+            "times_timm": _ratio(times[name], times["timm"]),
+            "times_eager": _ratio(times[name], times["eager"]),
+            "peak_extra_mb": measure_memory(case, name),
+        }
+    return rows
+
+
+def _ratio(ours: list[float], theirs: list[float]) -> float:
+    """Median over rounds of the ratio within a round."""
+    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+
+
+def benchmark(rounds: int, as_json: bool) -> dict:
+    """Measures everything and prints it: a table, or JSON."""
+    import timm
+    import torch
+    import transformers
+
+    versions = {"torch": torch.__version__, "timm": timm.__version__, "transformers": transformers.__version__}
+    where = {"machine": platform.machine(), "threads": torch.get_num_threads(), "rounds": rounds, **versions}
+    result = {"where": where, "cases": {}}
+    for case in CASES:
+        result["cases"][case] = run_case(case, rounds)
+        if not as_json:
+            _print_case(case, result["cases"][case])
+    result["tabs"] = measure_tabs()
+    if as_json:
+        print(json.dumps(result, indent=2))
+    else:
+        _print_tabs(result["tabs"])
+        print(", ".join(f"{key} {value}" for key, value in where.items()))
+    return result
+
+
+def _print_case(case: str, rows: dict) -> None:
+    print(f"\n{case:<66}{'ms':>8}{'× timm':>9}{'× eager':>9}{'MB':>8}  aim")
+    for name, row in rows.items():
+        memory = "–" if row["peak_extra_mb"] is None else f"{row['peak_extra_mb']:.0f}"
+        aim = f"≤ {AIMS[name]:.2f} {'held' if row['times_timm'] <= AIMS[name] else 'missed'}" if name in AIMS else ""
+        ratios = f"{row['times_timm']:>9.3f}{row['times_eager']:>9.3f}"
+        print(f"{VARIANTS[name]:<66}{row['ms']:>8.1f}{ratios}{memory:>8}  {aim}".rstrip())
+
+
+def _print_tabs(tabs: dict | None) -> None:
+    if tabs is None:
+        print("\nthe embedded model is not here, so the tabs are not timed: run `python -m vit_demo prepare`")
+        return
+    print(f"\n{'from picture to answer, DINOv2 ViT-S/14 at 518 px':<66}{'first ms':>10}{'again ms':>10}")
+    for name, row in tabs.items():
+        print(f"{name:<66}{row['first_ms']:>10.0f}{row['again_ms']:>10.1f}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="One pass in this process, for its memory.")
+    parser.add_argument("--memory", nargs=2, required=True, metavar=("CASE", "VARIANT"))
+    options = parser.parse_args()
+    print(_memory_of_one_pass(*options.memory))
