@@ -68,7 +68,9 @@ class Explainer:
         self._limits = model_bytes, trace_bytes
         self._gallery_folder = gallery
         self._ask_hub, self._hub_reachable = hub, None
-        self._answer = gpu_task(self._compute)
+        compute = self._compute
+        self._answer = gpu_task(compute)
+        self._runs_elsewhere = self._answer is not compute  # true on ZeroGPU alone
         self._building = threading.Lock()
 
     # ------------------------------------------------------------------------------------------------- what there is
@@ -95,6 +97,10 @@ class Explainer:
 
     def details(self, model: str, progress: Callable[[int, int], None] | None = None) -> ModelDetails:
         """What a model is made of; loads it."""
+        # Where tasks run in another process, the model must be loaded there, and a callback cannot follow it.
+        return self._answer("details", model) if self._runs_elsewhere else self._details(model, progress)
+
+    def _details(self, model: str, progress: Callable[[int, int], None] | None = None) -> ModelDetails:
         loaded = self._load(model, progress)
         config = loaded.model.config
         return ModelDetails(

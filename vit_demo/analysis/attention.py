@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -23,10 +24,33 @@ def attention_rows(trace: Trace, layer: int, token: int) -> Tensor:
     Layer and token count from 0, prefix tokens first. Costs one row, not a forward pass. ValueError outside the trace.
     """
     kept = layer_of(trace, layer)
-    if not 0 <= token < kept.q.shape[2]:
-        raise ValueError(f"token {token} is outside 0 … {kept.q.shape[2] - 1}")
-    query = kept.q[:, :, token, :, None] / math.sqrt(kept.q.shape[-1])  # (B, h, d, 1)
-    return (kept.k @ query).squeeze(-1).softmax(dim=-1)
+    return _row(kept.q, kept.k, token)
+
+
+def _row(q: Tensor, k: Tensor, token: int) -> Tensor:
+    """softmax(q_i·Kᵀ/√d) of one token from q and k, each (B, h, N, d): (B, h, N)."""
+    if not 0 <= token < q.shape[2]:
+        raise ValueError(f"token {token} is outside 0 … {q.shape[2] - 1}")
+    query = q[:, :, token : token + 1] / math.sqrt(q.shape[-1])  # (B, h, 1, d)
+    # A row times Kᵀ, not K times a column: keys lie strided in memory, and only this order reads them in place.
+    return (query @ k.transpose(-2, -1)).squeeze(-2).softmax(dim=-1)
+
+
+@dataclass
+class RowTrace(Trace):
+    """A trace that keeps one token's row of each layer and nothing else: for many pictures in a row.
+
+    `rows[layer]` is (B, h, N), equal to `attention_rows` of a full trace; the memory is that of the rows.
+    """
+
+    token: int = 0
+    rows: list[Tensor] = field(default_factory=list)
+
+    def keep_attention(self, q: Tensor, k: Tensor, v: Tensor, out: Tensor) -> None:
+        self.rows.append(_row(q, k, self.token))
+
+    def keep_residual(self, residual: Tensor) -> None:
+        """Nothing: the stream goes on without a copy."""
 
 
 def attention_matrix(trace: Trace, layer: int) -> Tensor:

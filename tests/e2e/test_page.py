@@ -1,0 +1,427 @@
+"""The page in a browser, with real weights: what a visitor does, and what the page then shows and asks for.
+
+Every test also holds that no other host is asked and that the browser's console has no errors.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vit_demo.checkpoints import embedded
+from vit_demo.text import say
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+TIMEOUT_MS, START_WITHIN_S = 60_000, 120
+SETTLED_MS = 500  # without a request for so long, an action has run its course
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no browser at {CHROMIUM}"),
+    pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="playwright is not installed"),
+    pytest.mark.skipif(
+        not (embedded.is_converted() or embedded.is_installed()), reason="the embedded weights are not installed"
+    ),
+]
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory) -> Iterator[str]:
+    """The app in a process of its own, offline, on a free port."""
+    folder = tmp_path_factory.mktemp("app")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("GRADIO_", "SPACE"))}
+    env |= {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(folder / "gradio"), "HF_HUB_OFFLINE": "1"}
+    with (folder / "log").open("wb") as log:
+        app = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=log, stderr=log)
+    try:
+        url = f"http://127.0.0.1:{port}/"
+        _wait_for(url, app, folder / "log")
+        yield url
+    finally:
+        app.terminate()
+        try:
+            app.wait(10)
+        except subprocess.TimeoutExpired:
+            app.kill()
+            app.wait()
+
+
+def _wait_for(url: str, app: subprocess.Popen, log: Path) -> None:
+    end = time.monotonic() + START_WITHIN_S
+    while time.monotonic() < end and app.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail(f"the app did not start:\n{log.read_text(errors='replace')[-3000:]}")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield launched
+        launched.close()
+
+
+class Visitor:
+    """A page, and what a visitor does with it. `asked` are the addresses of all requests, `errors` the console's."""
+
+    def __init__(self, browser, address: str, width: int = 1280, height: int = 900, locale: str = "en-GB"):
+        self.context = browser.new_context(viewport={"width": width, "height": height}, locale=locale)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(TIMEOUT_MS)
+        self.asked: list[str] = []
+        self.errors: list[str] = []
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("console", lambda line: line.type == "error" and self.errors.append(line.text))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.goto(address, wait_until="domcontentloaded")
+        self.wait(
+            "() => { const v = document.querySelector('.vd-attention'); return v && /\\d/.test(v.dataset.layer) }"
+        )
+        self.settle()
+
+    def wait(self, condition: str, value=None) -> None:
+        self.page.wait_for_function(condition, arg=value, timeout=TIMEOUT_MS)
+
+    def settle(self) -> None:
+        """Waits until nothing has been asked for a while and nothing is pending. An open event stream does not count."""
+        end, seen, since = time.monotonic() + TIMEOUT_MS / 1000, -1, 0.0
+        while time.monotonic() < end:
+            busy = self.page.evaluate("() => !!document.querySelector('[data-testid=status-tracker].generating')")
+            if busy or len(self.asked) != seen:
+                seen, since = len(self.asked), time.monotonic()
+            elif time.monotonic() - since > SETTLED_MS / 1000:
+                return
+            self.page.wait_for_timeout(50)
+        pytest.fail("the page did not come to rest")
+
+    def data(self, name: str) -> str:
+        return self.page.locator(".vd-attention").get_attribute(f"data-{name}")
+
+    def until_data(self, name: str, value: str) -> None:
+        self.wait(f"(v) => document.querySelector('.vd-attention').dataset.{name} === v", value)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        style = self.page.locator(".vd-stage").get_attribute("style")
+        return tuple(int(re.search(rf"--{side}: *(\d+)", style)[1]) for side in ("rows", "cols"))
+
+    def until_grid(self, rows: int, cols: int) -> None:
+        self.wait(
+            "([rows, cols]) => { const s = document.querySelector('.vd-stage').style;"
+            "return s.getPropertyValue('--rows') == rows && s.getPropertyValue('--cols') == cols }",
+            [rows, cols],
+        )
+
+    @property
+    def picture(self) -> str:
+        return self.page.locator(".vd-picture").get_attribute("src")
+
+    def painted(self, selector: str = ".vd-overlay") -> bytes:
+        """The pixels of a canvas, as a data URL's text."""
+        return self.page.evaluate("(s) => document.querySelector(s).toDataURL()", selector)
+
+    def upload(self, path: Path) -> None:
+        self.page.locator("#vd-image input[type=file]").set_input_files(path)
+
+    def at_patch(self, row: int, col: int) -> dict[str, float]:
+        """Where the middle of a patch is on the stage, for clicks."""
+        rows, cols = self.grid
+        box = self.page.locator(".vd-stage").bounding_box()
+        return {"x": (col + 0.5) * box["width"] / cols, "y": (row + 0.5) * box["height"] / rows}
+
+    @property
+    def asked_from(self) -> str:
+        return self.page.locator("#vd-from input").input_value()
+
+    def requests_during(self, action: Callable[[], None]) -> list[str]:
+        self.settle()
+        before = len(self.asked)
+        action()
+        self.page.wait_for_timeout(SETTLED_MS)
+        return self.asked[before:]
+
+    def tab(self, name: str) -> None:
+        self.page.get_by_role("tab", name=name, exact=True).click()
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Opens the page and waits for its first maps; holds at the end what every visit must hold."""
+    visitors: list[Visitor] = []
+
+    def open_page(path: str = "", **options) -> Visitor:
+        visitors.append(Visitor(browser, address + path, **options))
+        return visitors[-1]
+
+    yield open_page
+    for visitor in visitors:
+        visitor.context.close()
+        hosts = {urlsplit(url).hostname for url in visitor.asked if not url.startswith(("data:", "blob:"))}
+        assert hosts <= {"127.0.0.1"}
+        assert visitor.errors == []
+
+
+def test_the_page_opens_with_picture_model_and_finished_maps(visit):
+    visitor = visit()
+    page = visitor.page
+    assert page.title() == say("page.title")
+    assert page.locator("#vd-image img").first.evaluate("(image) => image.naturalWidth") > 0
+    assert "DINOv2" in page.locator("#vd-model input").input_value()
+    assert visitor.grid == (37, 37)
+    assert visitor.data("layer") == "11"
+    assert visitor.data("token") == "cls"
+    assert page.locator(".vd-head").count() == 7  # the mean and six heads
+    assert page.locator(".vd-picture").evaluate("(image) => image.naturalWidth") == 518
+    assert "1,370 tokens" in page.locator("#vd-status").inner_text()
+    assert page.locator(".toast-body").count() == 0
+    blank = page.evaluate("() => { const c = document.createElement('canvas'); c.width = c.height = 37;"
+                          "return c.toDataURL() }")  # fmt: skip
+    assert visitor.painted() != blank
+
+
+@pytest.mark.parametrize("rotated", [False, True], ids=["portrait", "rotated by the camera"])
+def test_an_uploaded_photograph_replaces_the_maps_and_predict_answers(visit, tmp_path, rotated):
+    path = EXAMPLES / "koala.jpg"
+    with Image.open(path) as picture:
+        if rotated:
+            exif = Image.Exif()
+            exif[0x0112] = 6  # the camera lay on its side
+            path = tmp_path / "photo.jpg"
+            picture.transpose(Image.Transpose.ROTATE_90).save(path, exif=exif, quality=95)
+    visitor = visit()
+    maps, shown = visitor.painted(), visitor.picture
+    visitor.upload(path)
+    visitor.wait("(src) => document.querySelector('.vd-picture').getAttribute('src') !== src", shown)
+    visitor.settle()
+    assert visitor.painted() != maps
+    saw = _pixels_of(visitor)
+    assert np.abs(saw - _square_of(EXAMPLES / "koala.jpg", len(saw))).mean() < 12  # upright
+
+    visitor.tab(say("predict.tab"))
+    bars = visitor.page.locator("#vd-predict ol.vd-bars li")
+    bars.first.wait_for()
+    assert bars.count() >= 3
+    assert all(name.strip() for name in bars.locator(".vd-label").all_inner_texts())
+
+
+def _pixels_of(visitor: Visitor) -> np.ndarray:
+    """The picture behind the maps, (32, 32, 3)."""
+    data = visitor.page.evaluate(
+        "() => { const c = document.createElement('canvas'), p = document.querySelector('.vd-picture');"
+        "c.width = c.height = 32; const d = c.getContext('2d'); d.imageSmoothingQuality = 'high';"
+        "d.drawImage(p, 0, 0, 32, 32); return Array.from(d.getImageData(0, 0, 32, 32).data) }"
+    )
+    return np.array(data, float).reshape(32, 32, 4)[..., :3]
+
+
+def _square_of(path: Path, side: int) -> np.ndarray:
+    """The middle square of a photograph, (side, side, 3)."""
+    with Image.open(path) as picture:
+        edge, (width, height) = min(picture.size), picture.size
+        left, top = (width - edge) // 2, (height - edge) // 2
+        square = picture.convert("RGB").crop((left, top, left + edge, top + edge))
+        return np.asarray(square.resize((side, side), Image.Resampling.BOX), float)
+
+
+def test_an_example_is_chosen_by_its_button(visit):
+    visitor = visit()
+    shown = visitor.picture
+    visitor.page.get_by_role("button", name="koala", exact=True).click()
+    visitor.wait("(src) => document.querySelector('.vd-picture').getAttribute('src') !== src", shown)
+    visitor.settle()
+    saw = _pixels_of(visitor)
+    assert np.abs(saw - _square_of(EXAMPLES / "koala.jpg", len(saw))).mean() < 12
+
+
+def test_a_click_asks_from_that_patch_and_the_list_says_so(visit):
+    visitor = visit()
+    maps = visitor.painted()
+    assert visitor.asked_from == say("attention.token_cls")
+    visitor.page.locator(".vd-stage").click(position=visitor.at_patch(10, 20))
+    visitor.until_data("token", "10,20")
+    visitor.settle()
+    assert visitor.asked_from == say("attention.token_patch", row=11, col=21)
+    assert visitor.painted() != maps
+    assert visitor.page.locator(".vd-attention .vd-stage .vd-token").is_visible()
+
+
+def test_the_last_pixel_is_the_last_patch(visit):
+    visitor = visit()
+    box = visitor.page.locator(".vd-stage").bounding_box()
+    visitor.page.locator(".vd-stage").click(position={"x": box["width"] - 1.5, "y": box["height"] - 1.5})
+    visitor.until_data("token", "36,36")
+
+
+def test_a_patch_is_chosen_by_keyboard_alone(visit):
+    visitor = visit()
+    stage = visitor.page.locator(".vd-stage")
+    stage.focus()
+    for key in ("ArrowUp", "ArrowUp", "ArrowRight"):  # from the middle, 18,18
+        stage.press(key)
+    assert "row 17, column 20" in visitor.page.locator(".vd-attention .vd-readout").inner_text()
+    stage.press("Enter")
+    visitor.until_data("token", "16,19")
+    visitor.settle()
+    assert visitor.asked_from == say("attention.token_patch", row=17, col=20)
+
+
+def test_the_layer_slider_shows_another_layer(visit):
+    visitor = visit()
+    maps = visitor.painted()
+    number = visitor.page.locator("#vd-layer input[type=number]")
+    number.fill("3")
+    number.press("Enter")
+    visitor.until_data("layer", "2")
+    visitor.settle()
+    assert visitor.painted() != maps
+
+
+def test_the_mask_is_painted_without_a_request(visit):
+    visitor = visit()
+    maps = visitor.painted()
+    assert visitor.requests_during(lambda: visitor.page.locator("input[name=mask]").check()) == []
+    masked = visitor.painted()
+    assert masked != maps
+    assert visitor.requests_during(lambda: visitor.page.locator("input[name=share]").fill("20")) == []
+    assert visitor.painted() not in (masked, maps)
+    visitor.page.locator("input[name=mask]").uncheck()
+    assert visitor.painted() == maps
+
+
+def test_pointing_and_choosing_a_head_make_no_request(visit):
+    visitor = visit()
+    maps = visitor.painted()
+    page = visitor.page
+    asked = visitor.requests_during(
+        lambda: (page.locator(".vd-stage").hover(position=visitor.at_patch(3, 30)), page.locator(".vd-head").nth(2).click())
+    )  # fmt: skip
+    assert asked == []
+    assert page.locator(".vd-head").nth(2).get_attribute("aria-pressed") == "true"
+    assert visitor.painted() != maps
+    assert say("attention.head", number=2) in page.locator(".vd-bar-name").first.inner_text()
+
+
+def test_a_smaller_size_gives_a_smaller_grid_and_a_lost_patch_is_said(visit):
+    visitor = visit()
+    visitor.page.locator(".vd-stage").click(position=visitor.at_patch(30, 30))
+    visitor.until_data("token", "30,30")
+    visitor.page.locator("#vd-side").get_by_label("224", exact=True).check()
+    visitor.until_grid(16, 16)
+    visitor.settle()
+    assert visitor.data("token") == "cls"
+    assert say("page.moved_token") in visitor.page.locator(".toast-body").first.inner_text()
+    assert visitor.asked_from == say("attention.token_cls")
+    assert "16×16" in visitor.page.locator("#vd-status").inner_text()
+
+
+def test_keeping_the_shape_gives_a_grid_of_that_shape(visit):
+    visitor = visit()
+    with Image.open(EXAMPLES / "dog.jpg") as picture:
+        width, height = picture.size
+    visitor.page.locator("#vd-side").get_by_label("224", exact=True).check()
+    visitor.until_grid(16, 16)
+    visitor.page.locator("#vd-keep input").check()
+    visitor.wait("() => { const s = document.querySelector('.vd-stage').style;"
+                 "return s.getPropertyValue('--rows') !== s.getPropertyValue('--cols') }")  # fmt: skip
+    rows, cols = visitor.grid
+    assert min(rows, cols) == 16
+    assert rows / cols == pytest.approx(height / width, rel=0.04)
+    stage = visitor.page.locator(".vd-stage").bounding_box()
+    assert stage["height"] / stage["width"] == pytest.approx(rows / cols, rel=0.01)
+    visitor.settle()
+    visitor.page.locator(".vd-stage").click(position=visitor.at_patch(rows - 1, cols - 1))
+    visitor.until_data("token", f"{rows - 1},{cols - 1}")
+
+
+def test_embeddings_answer_the_pointer_without_a_request(visit):
+    visitor = visit()
+    page = visitor.page
+    visitor.tab(say("embeddings.tab"))
+    view = page.locator(".vd-similarity")
+    visitor.wait("() => { const v = document.querySelector('.vd-similarity'); return v && v.dataset.ready > 0 }")
+    page.locator("#vd-filters img").wait_for()
+    before, large = view.get_attribute("data-position"), visitor.painted(".vd-large-canvas")
+    tiles = page.locator(".vd-tiles")
+    assert visitor.requests_during(lambda: tiles.hover(position={"x": 5, "y": 5})) == []
+    assert view.get_attribute("data-position") == "0,0" != before
+    assert visitor.painted(".vd-large-canvas") != large
+    tiles.focus()
+    assert visitor.requests_during(lambda: tiles.press("ArrowRight")) == []
+    assert view.get_attribute("data-position") == "0,3"  # 14 of 37 positions have a tile: 0, 3, 6 …
+
+
+def test_a_text_named_as_a_picture_is_refused_and_the_maps_stay(visit, tmp_path):
+    path = tmp_path / "text.png"
+    path.write_text("This is no picture.")
+    visitor = visit()
+    maps, shown = visitor.painted(), visitor.picture
+    visitor.upload(path)
+    toast = visitor.page.locator(".toast-body").first
+    toast.wait_for()
+    visitor.settle()
+    assert say("picture.not_a_picture") in toast.inner_text()
+    assert (visitor.painted(), visitor.picture) == (maps, shown)
+
+
+def test_the_language_of_the_whole_page_changes(visit):
+    visitor = visit()
+    page = visitor.page
+    page.get_by_label("中文").check()
+    page.get_by_role("tab", name=say("embeddings.tab", "zh"), exact=True).wait_for()
+    page.get_by_role("button", name="考拉", exact=True).wait_for()
+    visitor.wait("(words) => document.querySelector('.vd-head b').textContent === words",
+                 say("attention.mean_of_heads", "zh"))  # fmt: skip
+    visitor.settle()
+    text = page.locator("body").inner_text()
+    for key in ("page.picture", "page.model", "page.size", "page.keep_shape", "attention.layer", "attention.from"):
+        assert say(key, "zh") in text, key
+        assert say(key) not in text.splitlines(), key
+    assert say("page.size_native", "zh", side=518) in text
+    assert say("page.card_no_head", "zh") in text
+    assert say("page.card_no_head") not in text
+
+
+def test_a_chinese_browser_opens_a_chinese_page(visit):
+    page = visit(locale="zh-CN").page
+    text = page.locator("body").inner_text()
+    assert say("page.picture", "zh") in text
+    assert say("page.card_no_head", "zh") in text
+    assert page.get_by_label("中文").is_checked()
+
+
+@pytest.mark.parametrize("tab", ["predict", "attention", "embeddings"])
+def test_a_phone_never_scrolls_sideways(visit, tab):
+    visitor = visit(width=390, height=844)
+    visitor.tab(say(f"{tab}.tab"))
+    done = {"predict": "#vd-predict ol.vd-bars", "attention": ".vd-overlay", "embeddings": "#vd-filters img"}
+    visitor.page.locator(done[tab]).first.wait_for()
+    visitor.settle()
+    assert visitor.page.evaluate("() => document.scrollingElement.scrollWidth") <= 391

@@ -1,0 +1,78 @@
+"""Every architecture that timm lists under vit_* and deit*, made small and non-square: the same numbers, or refused."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import timm
+import torch
+
+from vit_demo.checkpoints.load import build
+from vit_demo.checkpoints.timm_models import plain_vit_names, plan_from_timm
+from vit_demo.contract import ModelError
+
+CLASSES = 3
+REFUSED = {  # by name: why our model does not represent it
+    r"_r\d*_|_r\d+_|_resnet": "convolutional network",
+    r"s?relpos": "bias on the attention scores",
+    r"_18x2": "two attentions side by side",
+    r"_xp_|_pwee": "side by side",
+    r"_d(little|wee|pwee)_": "differential attention",
+}
+CANNOT_BE_SMALL = {  # refused at their own size too (tests/parity/test_timm.py); shrunk, timm itself objects first
+    r"sapiens2": "one number of key heads per block of the full depth is written into the architecture",
+    r"_mci_": "its convolutional stem has a width of its own",
+}
+
+
+def expected_refusal(name: str) -> str | None:
+    """What the refusal must say, None where the architecture must be represented."""
+    for pattern, reason in REFUSED.items():
+        if re.search(pattern, name):
+            return reason
+    return "timm says" if any(re.search(pattern, name) for pattern in CANNOT_BE_SMALL) else None
+
+
+def small_arguments(name: str) -> dict:
+    """Two layers of 32 channels on a grid of 2×3 patches; every other option stays as the family has it."""
+    found = re.search(r"patch(\d+)", name)
+    patch_px = int(found[1]) if found else 16
+    args = {"embed_dim": 32, "depth": 2, "num_heads": 2, "img_size": (2 * patch_px, 3 * patch_px)}
+    if "giant_patch14" in name and "dinov2" in name:
+        args["mlp_ratio"] = 4  # the published ratio gives an odd width at 32 channels
+    if "vit_pe_core" in name:
+        args["attn_pool_num_heads"] = 2
+    return args
+
+
+def test_the_names_hold_the_families_that_the_patterns_speak_of():
+    names = plain_vit_names()
+    assert len(names) >= 200
+    for pattern in (*REFUSED, *CANNOT_BE_SMALL):
+        assert any(re.search(pattern, name) for name in names), pattern
+    assert sum(expected_refusal(name) is None for name in names) >= 180
+
+
+@pytest.mark.parametrize("name", [n for n in plain_vit_names() if expected_refusal(n)])
+def test_what_is_not_represented_is_refused_with_its_reason(name):
+    with pytest.raises(ModelError, match=expected_refusal(name)):
+        plan_from_timm(name, {"model_args": small_arguments(name)})
+
+
+@pytest.mark.parametrize("name", [n for n in plain_vit_names() if not expected_refusal(n)])
+def test_tokens_and_logits_of_a_small_twin_equal_timm(name, shake, relative_difference):
+    args = small_arguments(name)
+    has_head = timm.get_pretrained_cfg_value(name, "num_classes") != 0
+    theirs = shake(timm.create_model(name, pretrained=False, **args, **({"num_classes": CLASSES} if has_head else {})))
+    plan = plan_from_timm(name, {"model_args": args}, num_classes=theirs.num_classes)
+    ours, report = build(plan, theirs.state_dict(), name)
+    assert (ours.config.depth, ours.config.native_grid) == (2, (2, 3))
+    assert report.dropped == []
+    pixels = torch.randn(1, 3, *ours.config.image_size, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        encoded = ours(pixels)
+        assert relative_difference(encoded.tokens, theirs.forward_features(pixels)) < 1e-4
+        assert (encoded.logits is not None) == has_head
+        if has_head:
+            assert relative_difference(encoded.logits, theirs(pixels)) < 1e-4

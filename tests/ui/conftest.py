@@ -1,0 +1,57 @@
+"""The fake engine, our example pictures, and a folder of its own for what gradio writes."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+HERE = Path(__file__).parent
+EXAMPLES = HERE.parents[1] / "examples"
+
+
+def _load_fake() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("tests_ui_fake", HERE / "fake.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def fake() -> ModuleType:
+    """The module fake.py: names of its models, their sizes, `card`."""
+    return _load_fake()
+
+
+@pytest.fixture
+def explainer(fake):
+    return fake.FakeExplainer()
+
+
+@pytest.fixture(scope="session")
+def examples():
+    from vit_demo.ui.gallery import read_examples
+
+    return read_examples(EXAMPLES)
+
+
+@pytest.fixture(scope="session")
+def image() -> np.ndarray:
+    """A landscape picture (120, 200, 3)."""
+    return np.random.default_rng(0).integers(0, 256, (120, 200, 3), np.uint8)
+
+
+@pytest.fixture(scope="session")
+def tall() -> np.ndarray:
+    """A portrait picture (200, 100, 3)."""
+    return np.random.default_rng(1).integers(0, 256, (200, 100, 3), np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))

@@ -1,0 +1,405 @@
+"""Handlers as functions: what is computed, what the controls become, and what a visitor reads when something fails."""
+
+from __future__ import annotations
+
+from functools import partial
+from html import unescape
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+
+from vit_demo.contract import DemoError, ModelError, PictureError, SizeChoice, TokenQuery
+from vit_demo.text import say
+from vit_demo.ui import events
+
+HEAD, FEATURES, BROKEN = "fake/head", "fake/features", "fake/broken"
+
+
+@pytest.fixture
+def show(explainer, examples, image):
+    """`events.show` with everything but what a test is about left as the page opens."""
+
+    def ask(**changes):
+        asked = dict(
+            image=image, model=HEAD, side=48, keep_shape=False, layer=6, token="cls", tab="attention", language="en"
+        )
+        return events.show(explainer, examples, **{**asked, **changes})
+
+    return ask
+
+
+@pytest.fixture
+def choose(explainer, image):
+    def ask(**changes):
+        asked = dict(
+            image=image, model=HEAD, good_model="", side=None, keep_shape=False, layer=12, language="en",
+            progress=lambda *_, **__: None,
+        )  # fmt: skip
+        return events.choose_model(explainer, **{**asked, **changes})
+
+    return ask
+
+
+@pytest.fixture
+def notices(monkeypatch):
+    """What gr.Info and gr.Warning were asked to show."""
+    said = []
+    monkeypatch.setattr(gr, "Info", lambda message, **_: said.append(("info", message)))
+    monkeypatch.setattr(gr, "Warning", lambda message, **_: said.append(("warning", message)))
+    return said
+
+
+def attention_asked(explainer) -> list[tuple]:
+    return [args for question, args in explainer.calls if question == "attention"]
+
+
+# -------------------------------------------------------------------------------------------------------------- show
+
+
+@pytest.mark.parametrize(
+    ("tab", "computed", "updated"),
+    [
+        ("attention", {"attention"}, {"attention", "token", "status"}),
+        ("predict", {"predict"}, {"predict_html", "predict_help", "status"}),
+        (
+            "embeddings",
+            {"position_similarity", "filters"},
+            {"similarity", "positions_help", "filters_html", "filters_help"},
+        ),
+    ],
+)
+def test_only_the_open_tab_is_computed(show, explainer, tab, computed, updated):
+    updates = show(tab=tab)
+    assert set(explainer.questions) - {"details"} == computed
+    assert set(updates) == updated
+
+
+def test_a_page_without_a_model_computes_nothing(show, explainer):
+    assert show(model="") == {}
+    assert explainer.calls == []
+
+
+def test_a_page_without_a_model_yet_has_no_size_note(explainer, image):
+    handler = events.softened(partial(events.resized, explainer), ("size_note",))
+    handler(image, "", None, False, "en")  # a picture may change before the first model is there
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_no_picture_is_said_and_computes_nothing(show, explainer, language):
+    assert say("page.no_picture", language) in show(image=None, language=language)["status"]
+    assert explainer.calls == []
+
+
+def test_a_refused_picture_is_raised_before_anything_is_computed(show, explainer):
+    with pytest.raises(PictureError, match="damaged"):
+        show(image=PictureError("picture.damaged"))
+    assert explainer.calls == []
+
+
+def test_the_status_line_counts_rows_by_columns_and_all_tokens(show):
+    status = show()["status"]
+    assert "3×5 patches of 16 px" in status
+    assert "18 tokens" in status  # 15 patches, a class token and two registers
+
+
+def test_the_status_line_says_when_the_forward_pass_was_kept(show, explainer):
+    explainer.cached = True
+    assert "forward pass 12 ms, kept" in show()["status"]
+
+
+@pytest.mark.parametrize(("layer", "index"), [(1, 0), (6, 5), (7, 5), (0, 0), (-3, 0), (2.6, 2), ("4", 3)])
+def test_layers_outside_the_model_are_moved_into_it(show, explainer, layer, index):
+    assert show(layer=layer)["attention"]["data"]["layer"] == index
+    assert attention_asked(explainer)[0][3] == index
+
+
+@pytest.mark.parametrize("layer", [None, "", "last", [1], {}, float("nan"), float("inf"), -float("inf")])
+def test_a_layer_that_is_no_number_is_the_last(show, layer):
+    assert show(layer=layer)["attention"]["data"]["layer"] == 5
+
+
+@pytest.mark.parametrize("side", [1, 0, -5, 100_000, "big", "48.5", [224], {}, float("inf"), float("nan")])
+def test_sizes_out_of_range_are_refused_in_a_sentence(show, examples, side):
+    with pytest.raises(DemoError) as caught:
+        show(side=side)
+    assert caught.value.key == "page.size_out_of_range"
+
+
+@pytest.mark.parametrize("side", [None, "", "native", 48, "48"])
+def test_native_and_empty_sizes_are_the_models_own(show, side):
+    data = show(side=side)["attention"]["data"]
+    assert (data["rows"], data["cols"]) == (3, 5)
+
+
+def test_keeping_the_shape_gives_the_pictures_grid(show, tall):
+    data = show(image=tall, keep_shape=True)["attention"]["data"]
+    assert (data["rows"], data["cols"]) == (6, 3)
+
+
+def test_the_list_of_tokens_holds_prefixes_and_the_chosen_patch(show):
+    update = show(token="2,4")["token"]
+    assert [value for _, value in update["choices"]] == ["cls", "reg1", "reg2", "2,4"]
+    assert update["choices"][-1][0] == "patch: row 3, column 5"
+    assert update["value"] == "2,4"
+
+
+def test_a_patch_that_still_exists_stays_chosen_on_a_larger_grid(show, explainer, notices):
+    updates = show(token="2,4", side=96)
+    assert updates["attention"]["data"]["token"] == {"row": 2, "col": 4}
+    assert notices == []
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("token", ["5,9", "3,0", "0,5", "-1,0", "reg3", "dist"])
+def test_a_token_that_the_grid_lacks_gives_way_to_the_class_token(show, explainer, notices, token, language):
+    updates = show(token=token, language=language)
+    assert updates["attention"]["data"]["prefix_token"] == "cls"
+    assert updates["attention"]["data"]["token"] is None
+    assert updates["token"]["value"] == "cls"
+    assert [query for *_, query, _ in attention_asked(explainer)][-1] == TokenQuery("cls")
+    assert notices == [("info", say("page.moved_token", language))]
+
+
+@pytest.mark.parametrize("token", ["1,b", ",", "a,", "1,2,3", "1.5,2"])
+def test_a_token_that_is_no_token_is_refused_in_a_sentence(show, token):
+    with pytest.raises(DemoError) as caught:
+        show(token=token)
+    assert caught.value.key == "attention.no_such_token"
+
+
+def test_a_long_name_of_a_token_is_cut_before_it_is_repeated(show):
+    with pytest.raises(DemoError) as caught:
+        show(token="," * 1000)
+    assert len(str(caught.value)) < 200
+
+
+def test_a_model_without_positions_hides_the_tiles_and_keeps_the_filters(show, explainer):
+    explainer.errors["position_similarity"] = DemoError("embeddings.no_positions", title="Fake")
+    updates = show(tab="embeddings")
+    assert updates["similarity"]["visible"] is False
+    assert updates["positions_help"] == say("embeddings.no_positions", title="Fake")
+    assert "<img" in updates["filters_html"]
+
+
+def test_other_failures_of_the_embeddings_are_raised(show, explainer):
+    explainer.errors["position_similarity"] = ModelError("models.offline", name="x")
+    with pytest.raises(ModelError):
+        show(tab="embeddings")
+
+
+@pytest.mark.parametrize(("model", "key"), [(HEAD, "predict.help"), (FEATURES, "predict.help_neighbours")])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_help_of_predict_tells_classes_from_neighbours(show, model, key, language):
+    assert show(tab="predict", model=model, language=language)["predict_help"] == say(key, language)
+
+
+@pytest.mark.parametrize("language", [None, "", "de", "EN", ["zh"], {"a": 1}, 3])
+def test_an_unknown_language_is_english(show, language):
+    assert "tokens" in show(language=language)["status"]
+
+
+# ---------------------------------------------------------------------------------------------------------- the edge
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(
+    "error",
+    [PictureError("picture.too_many_bytes", size=21, limit=20), ModelError("models.gated", name="a/b")],
+)
+def test_a_failure_is_said_in_the_visitors_language(show, explainer, language, error):
+    explainer.errors["attention"] = error
+
+    def handler(language):
+        return show(language=language)
+
+    with pytest.raises(gr.Error) as caught:
+        events.softened(handler, ("attention",))(language)
+    assert unescape(caught.value.message) == say(error.key, language, **error.values)
+    assert caught.value.print_exception is False
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("error", [RuntimeError("/home/teacher/secret"), KeyError("secret"), MemoryError()])
+def test_an_unexpected_failure_is_one_sentence_without_insides(show, explainer, language, error, caplog):
+    explainer.errors["attention"] = error
+    with pytest.raises(gr.Error) as caught:
+        events.softened(lambda language: show(language=language), ("attention",))(language)
+    assert caught.value.message == say("page.unexpected", language)
+    assert caught.value.__suppress_context__
+    assert any(record.exc_info for record in caplog.records)  # kept for the one who runs the app
+
+
+def test_what_a_visitor_typed_is_escaped_in_a_failure(explainer, image):
+    def handler(language):
+        raise ModelError("models.not_on_hub", name="<img src=x onerror=alert(1)>")
+
+    with pytest.raises(gr.Error) as caught:
+        events.softened(handler, ("model",))("en")
+    assert "<" not in caught.value.message
+    assert "&lt;img" in caught.value.message
+
+
+def test_updates_come_in_the_order_of_names_and_the_rest_stays():
+    run = events.softened(lambda language: {"b": 2}, ("a", "b", "c"))
+    assert run("en") == (gr.skip(), 2, gr.skip())
+
+
+def test_a_single_update_is_a_value_and_no_tuple():
+    assert events.softened(lambda language: {"a": 1}, ("a",))("en") == 1
+
+
+# -------------------------------------------------------------------------------------------------------- the model
+
+
+def test_choosing_a_model_fits_the_controls_to_it(choose):
+    updates = choose()
+    assert updates["good_model"] == HEAD
+    assert updates["side"]["choices"] == [("48 (own size)", 48), ("96", 96)]
+    assert updates["side"]["value"] == 48
+    assert updates["layer"]["maximum"] == 6
+    assert "Apache-2.0" in updates["card"]
+
+
+def test_the_first_model_opens_on_its_last_layer(choose):
+    assert choose(layer=3)["layer"]["value"] == 6
+
+
+def test_a_chosen_layer_is_kept_where_the_next_model_has_it(choose):
+    assert choose(model=FEATURES, good_model=HEAD, layer=2)["layer"]["value"] == 2
+    assert choose(model=FEATURES, good_model=HEAD, layer=6)["layer"]["value"] == 4
+
+
+def test_a_chosen_size_is_kept_where_the_next_model_has_it(choose):
+    assert choose(good_model=FEATURES, side=96)["side"]["value"] == 96
+    assert choose(good_model=FEATURES, side=512)["side"]["value"] == 48
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_model_that_cannot_be_had_leaves_the_last_good_one(choose, notices, language):
+    assert choose(model=BROKEN, good_model=HEAD, language=language) == {"model": gr.update(value=HEAD)}
+    ((kind, message),) = notices
+    assert (kind, unescape(message)) == ("warning", say("models.unreachable", language, name=BROKEN))
+
+
+def test_the_warning_about_a_model_escapes_its_name(choose, notices):
+    choose(model="<script>alert(1)</script>", good_model=HEAD)
+    assert "<" not in notices[0][1]
+
+
+def test_without_a_good_model_the_failure_is_raised(choose):
+    with pytest.raises(ModelError):
+        choose(model=BROKEN)
+
+
+def test_the_good_model_failing_again_is_raised(choose):
+    with pytest.raises(ModelError):
+        choose(model=BROKEN, good_model=BROKEN)
+
+
+def test_downloading_is_reported_in_megabytes(choose):
+    seen = []
+    choose(progress=lambda done, **words: seen.append((done, words["unit"])))
+    assert seen == [((11.0, 22.0), "MB")]
+
+
+def test_models_that_are_here_stand_first_with_their_marks(explainer):
+    choices = events.refresh_models(explainer, HEAD, "en")["model"]["choices"]
+    assert choices[0] == ("● Fake head · classes", HEAD)
+    assert ("↓ Fake features · features · 22 MB to download", FEATURES) in choices
+    assert ("× Fake broken · features · out of reach", BROKEN) in choices
+
+
+def test_the_card_escapes_what_a_model_says_of_itself(fake):
+    html = events.card_html(fake.card(HEAD, family="<script>x</script>", licence="<b>mine</b>"), "en")
+    assert "<script>" not in html
+    assert "<b>" not in html
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "http://a.example", "", 'https://a.example/"onclick="x'])
+def test_only_https_licences_are_links_and_quotes_cannot_leave_them(fake, url):
+    html = events.card_html(fake.card(HEAD, licence_url=url), "en")
+    assert ("<a " in html) == url.startswith("https://")
+    assert '"onclick=' not in html
+    assert "javascript:" not in html
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_position_kind_and_resampling_has_words(fake, explainer, language, image):
+    from dataclasses import replace
+
+    info = explainer.attention(image, HEAD, SizeChoice(), TokenQuery(), 0).info
+    for kind in ("table", "rope", "table_rope", "none"):
+        assert say(f"page.position_{kind}", language) in events.position_words(replace(info, position=kind), language)
+    resampled = events.position_words(replace(info, position="<timm>", resampled=True), language)
+    assert "<timm>" in resampled
+    assert "<timm>" not in events.status_html(replace(info, position="<timm>", resampled=True), 1.0, language)
+
+
+def test_the_size_note_counts_patches_tokens_and_work(explainer, image, tall):
+    note = partial(events.resized, explainer)
+    assert "48 px: 3×5 patches, 18 tokens" in note(image, HEAD, 48, False, "en")["size_note"]
+    assert "96 px: 6×10 patches, 63 tokens" in note(image, HEAD, 96, False, "en")["size_note"]
+    assert "6×3 patches, 21 tokens" in note(tall, HEAD, 48, True, "en")["size_note"]
+    assert note(image, HEAD, 7, False, "en")["size_note"] == ""
+
+
+def test_a_refused_picture_has_a_size_note_all_the_same(explainer):
+    assert "48 px" in events.resized(explainer, PictureError("picture.empty"), HEAD, 48, True, "en")["size_note"]
+
+
+# --------------------------------------------------------------------------------------------------------- first look
+
+
+def request(address: dict | None = None, **headers: str) -> SimpleNamespace:
+    return SimpleNamespace(query_params=address or {}, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+
+@pytest.mark.parametrize(
+    ("asked", "language"),
+    [
+        (None, "en"),
+        (request(), "en"),
+        (request(accept_language="zh-CN,zh;q=0.9,en;q=0.8"), "zh"),
+        (request(accept_language="en-GB,zh;q=0.9"), "en"),
+        (request(accept_language="ZH-tw"), "zh"),
+        (request(accept_language="de"), "en"),
+        (request({"lang": "zh"}, accept_language="en"), "zh"),
+        (request({"lang": "en"}, accept_language="zh"), "en"),
+        (request({"lang": "<script>"}), "en"),
+    ],
+)
+def test_the_language_is_the_addresss_then_the_browsers(asked, language):
+    assert events.language_of_request(asked) == language
+
+
+def test_the_first_look_needs_no_model(explainer, examples):
+    updates = events.first_look(explainer, examples, request(accept_language="zh"))
+    assert "details" not in explainer.questions
+    assert updates["language"] == "zh"
+    assert updates["model"]["value"] == HEAD
+    data = updates["attention"]["data"]
+    assert data["maps"] is None
+    assert (data["rows"], data["cols"]) == (3, 5)
+    assert updates["attention"]["picture"].shape == (48, 80, 3)
+    assert say("page.loading", "zh", title="Fake head") in updates["status"]
+
+
+# ----------------------------------------------------------------------------------------------------------- gallery
+
+
+def test_a_click_on_the_view_is_a_token(show):
+    event = gr.EventData(None, {"index": [2, 4]})
+    assert events.picked_patch(event) == "2,4"
+    assert show(token=events.picked_patch(event))["attention"]["data"]["token"] == {"row": 2, "col": 4}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_examples_are_named_in_the_visitors_language(examples, language):
+    data = events.relabelled(examples, language)["examples"]["data"]
+    assert [picture["label"] for picture in data["pictures"]] == [example.labels[language] for example in examples]
+    assert data["heading"] == say("page.examples", language)
+
+
+def test_an_example_is_cut_to_the_models_shape(examples, fake):
+    assert events.square_of(examples[0], fake.card(HEAD)).shape == (48, 80, 3)

@@ -1,0 +1,158 @@
+"""The words: two languages of one shape, no phrase missing, none left over."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+from string import Formatter
+from typing import get_args
+
+import pytest
+
+from vit_demo.contract import Availability
+from vit_demo.text import LANGUAGES, phrases, say
+
+ROOT = Path(__file__).resolve().parents[2]
+SAYING = ("say", "DemoError", "PictureError", "ModelError")
+TOPICS = {key.partition(".")[0] for key in phrases("en")}
+
+
+def placeholders(phrase: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(phrase) if name}
+
+
+@cache
+def source() -> dict[str, ast.Module]:
+    """Every Python file of the app but the words themselves, by its path."""
+    files = [ROOT / "app.py", *(ROOT / "vit_demo").rglob("*.py")]
+    wanted = [path for path in files if "text" not in path.relative_to(ROOT).parts]
+    return {str(path.relative_to(ROOT)): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(wanted)}
+
+
+def calls() -> list[tuple[str, ast.Call]]:
+    """(place, call) of everything that names a phrase as its first argument."""
+    found = []
+    for path, tree in source().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in SAYING and node.args:
+                found.append((f"{path}:{node.lineno}", node))
+    return found
+
+
+def literals(node: ast.expr) -> list[str]:
+    """The strings that an expression may be, where they can be read off it."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return [node.value]
+    return literals(node.body) + literals(node.orelse) if isinstance(node, ast.IfExp) else []
+
+
+def pattern(node: ast.JoinedStr) -> str:
+    """An f-string as a regular expression."""
+    return "".join(re.escape(part.value) if isinstance(part, ast.Constant) else "(.+)" for part in node.values)
+
+
+def strings() -> set[str]:
+    """Every string constant of the source."""
+    nodes = (node for tree in source().values() for node in ast.walk(tree))
+    return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+def families() -> set[str]:
+    """The f-strings of the source that could be a phrase's key, as regular expressions."""
+    joined = [node for tree in source().values() for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
+    topics = "|".join(sorted(TOPICS))
+    return {pattern(node) for node in joined if re.match(rf"({topics})\\\.|\(\.\+\)\\\.tab$", pattern(node))}
+
+
+def test_languages_have_equal_keys():
+    assert set(phrases("en")) == set(phrases("zh"))
+
+
+@pytest.mark.parametrize("key", sorted(phrases("en")))
+def test_a_phrase_has_equal_placeholders_in_every_language(key):
+    assert len({frozenset(placeholders(phrases(language)[key])) for language in LANGUAGES}) == 1
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_phrase_is_empty_or_ends_in_space(language):
+    assert [key for key, phrase in phrases(language).items() if not phrase or phrase != phrase.strip()] == []
+
+
+def test_chinese_phrases_are_not_the_english_ones():
+    names = {"attention.viridis", "attention.cividis", "predict.vote", "attention.prefix_share", "predict.rest"}
+    same = {key for key in phrases("en") if phrases("en")[key] == phrases("zh")[key]}
+    assert same <= names
+
+
+def test_every_phrase_that_is_said_exists():
+    said = [(place, key) for place, call in calls() for key in literals(call.args[0])]
+    assert len(said) > 50
+    assert [(place, key) for place, key in said if key not in phrases("en")] == []
+
+
+def test_every_phrase_on_a_component_exists():
+    """`words.on(component, label="page.model")`, also where the phrases are handed over in a dictionary."""
+    on = [
+        (f"{path}:{node.lineno}", value)
+        for path, tree in source().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "on"
+        for keyword in node.keywords
+        for value in literals(keyword.value)
+    ]
+    assert len(on) > 10
+    assert [(place, key) for place, key in on if key not in phrases("en")] == []
+
+
+def test_every_string_that_looks_like_a_phrase_is_one():
+    """Also a reason or a note in a table. Checkpoints' own names begin with attention and embeddings: not looked at."""
+    looks = re.compile(rf"({'|'.join(sorted(TOPICS - {'attention', 'embeddings'}))})\.\w*[a-z0-9]")
+    files = re.compile(r".*\.(py|js|html|css|json|jpg|pth)")
+    found = {text for text in strings() if looks.fullmatch(text) and not files.fullmatch(text)}
+    assert found - set(phrases("en")) == set()
+
+
+def test_every_family_of_phrases_has_members():
+    for place, call in calls():
+        if isinstance(call.args[0], ast.JoinedStr):
+            members = [key for key in phrases("en") if re.fullmatch(pattern(call.args[0]), key)]
+            assert members, f"{place}: no phrase fits {pattern(call.args[0])}"
+
+
+def test_what_is_said_fills_every_placeholder():
+    """Where values are given by name, none is forgotten; an error must give all."""
+    wrong = []
+    for place, call in calls():
+        given = {keyword.arg for keyword in call.keywords}
+        if None in given:  # **values: cannot be read off
+            continue
+        for key in literals(call.args[0]):
+            wanted = placeholders(phrases("en").get(key, ""))
+            error = call.func.id != "say"
+            if (given or error) and not wanted <= given:
+                wrong.append((place, key, wanted - given))
+    assert wrong == []
+
+
+def test_no_phrase_is_left_over():
+    """A phrase is used where its key, or its name in a family's f-string, stands somewhere in the source."""
+    known, fits = strings(), families() - {r"page\.(.+)"}
+    unused = []
+    for key in set(phrases("en")) - {f"page.{availability}" for availability in get_args(Availability)}:
+        filled = [match for fit in fits if (match := re.fullmatch(fit, key))]
+        joined = key.startswith("page.position_")  # put together of parts by the engine
+        if key not in known and not joined and not any(set(match.groups()) <= known for match in filled):
+            unused.append(key)
+    assert sorted(unused) == []
+
+
+def test_words_for_an_unknown_language_are_refused():
+    with pytest.raises(ValueError, match="'fr'"):
+        phrases("fr")
+
+
+def test_an_unknown_phrase_is_refused():
+    with pytest.raises(KeyError):
+        say("page.no_such_phrase")
