@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from vit_demo.analysis.attention import (
+    RowTrace,
     attention_gradient,
     attention_matrix,
     attention_of_all_layers,
@@ -84,6 +85,17 @@ def test_all_layers_are_the_layers_stacked(model):
     stacked = attention_of_all_layers(trace, 4)
     assert stacked.shape == (DEPTH, 2, HEADS, TOKENS)
     assert all(torch.equal(stacked[layer], attention_rows(trace, layer, 4)) for layer in range(DEPTH))
+
+
+@pytest.mark.parametrize("token", [0, 7])
+def test_a_row_trace_keeps_the_same_rows_and_changes_no_output(model, token):
+    trace, logits = traced(model)
+    rows = RowTrace(token=token)
+    assert torch.equal(model(pixels(), rows).logits, logits)
+    assert len(rows.rows) == DEPTH
+    for layer in range(DEPTH):
+        assert torch.allclose(rows.rows[layer], attention_rows(trace, layer, token), atol=1e-7)
+    assert rows.layers == []
 
 
 @pytest.mark.parametrize("layer", [-1, DEPTH])

@@ -170,7 +170,7 @@ def test_no_token_is_the_class_token(nothing):
     assert query_of(nothing) == TokenQuery("cls")
 
 
-@pytest.mark.parametrize("token", ["1,b", "1,2,3", [1, 2], ("a", "b"), "9" * 30 + "," + "9" * 30])
+@pytest.mark.parametrize("token", ["1,b", "1,2,3", [1, 2], ("a", "b")])
 def test_a_strange_token_is_refused_in_a_sentence(token):
     with pytest.raises(DemoError) as caught:
         query_of(token)

@@ -16,6 +16,7 @@ from vit_demo.ui.inputs import SafeImage, language_of
 from vit_demo.ui.views import AttentionView, ExampleStrip, SimilarityView, strip_value
 
 MODEL_POOL = dict(concurrency_id="model", concurrency_limit=1)  # one computation at a time, whoever asks
+VIEWS = "predict_html predict_help attention token similarity positions_help filters_html filters_help status"
 QUEUE_SIZE = 80  # more than a class of thirty; beyond it one is told to come back
 
 
@@ -128,94 +129,49 @@ def _tabs(words: Words, parts: dict) -> dict:
     return tabs
 
 
-def _wire(demo: gr.Blocks, explainer, examples, words: Words, parts: dict, tabs: dict) -> None:
-    """Every event of the page. All that computes shares one pool; errors are softened in one place."""
-    views = [
-        "predict_html",
-        "predict_help",
-        "attention",
-        "token",
-        "similarity",
-        "positions_help",
-        "filters_html",
-        "filters_help",
-        "status",
-    ]
-    asked = ["image", "model", "side", "keep_shape", "layer", "token", "tab", "language"]
-    model_in = ["image", "model", "good_model", "side", "keep_shape", "layer", "language"]
-    model_out = ["model", "good_model", "card", "side", "size_note", "layer"]
+def _wire(demo: gr.Blocks, explainer: ExplainerProtocol, examples, words: Words, parts: dict, tabs: dict) -> None:
+    """Every event of the page: which function, from what, to what. Errors are softened in one place."""
 
-    def ins(names):
-        return [parts[name] for name in names]
+    def ask(handler, given: str, fills: str, how: dict, wrap=softened) -> dict:
+        """The arguments of one event listener, by names of components."""
+        names = tuple(fills.split())
+        inputs, outputs = [parts[name] for name in given.split()], [parts[name] for name in names]
+        return dict(fn=wrap(handler, names), inputs=inputs, outputs=outputs, api_visibility="private", **how)
 
-    show = dict(
-        fn=softened(partial(events.show, explainer, examples), tuple(views)),
-        inputs=ins(asked), outputs=ins(views), api_visibility="private", **MODEL_POOL,
-    )  # fmt: skip
-    seen = dict(show, show_progress="minimal", show_progress_on=parts["status"])
-    quiet = dict(show, show_progress="hidden", trigger_mode="always_last")
-    load = dict(
-        fn=_loader(partial(events.choose_model, explainer), tuple(model_out)),
-        inputs=ins(model_in), outputs=ins(model_out), api_visibility="private",
-        show_progress="full", show_progress_on=parts["card"], **MODEL_POOL,
-    )  # fmt: skip
-    marks = dict(
-        fn=softened(partial(events.refresh_models, explainer), ("model",)),
-        inputs=ins(["model", "language"]), outputs=[parts["model"]], show_progress="hidden",
-        api_visibility="private", queue=False,
-    )  # fmt: skip
-    note = dict(
-        fn=softened(partial(events.resized, explainer), ("size_note",)),
-        inputs=ins(["image", "model", "side", "keep_shape", "language"]), outputs=[parts["size_note"]],
-        show_progress="hidden", api_visibility="private", **MODEL_POOL,
-    )  # fmt: skip
+    light = dict(queue=False, show_progress="hidden")  # no model needed: answered at once
+    quiet = dict(MODEL_POOL, show_progress="hidden")
+    show = partial(events.show, explainer, examples), "image model side keep_shape layer token tab language", VIEWS
+    seen = ask(*show, dict(MODEL_POOL, show_progress="minimal", show_progress_on=parts["status"]))
+    latest = ask(*show, dict(quiet, trigger_mode="always_last"))
+    loading = dict(MODEL_POOL, show_progress="full", show_progress_on=parts["card"])
+    load = ask(partial(events.choose_model, explainer), model_in, model_out, loading, _with_progress)
+    typed = ask(partial(events.choose_typed_model, explainer), model_in, model_out, loading, _with_progress)
+    marks = ask(partial(events.refresh_models, explainer), "model language", "model", light)
+    note = ask(partial(events.resized, explainer), "image model side keep_shape language", "size_note", quiet)
+    named = ask(partial(events.relabelled, explainer, examples), "model language", "examples card side", quiet)
+    first = ask(
+        partial(events.first_look, explainer, examples), "", "language model card attention status", light, _of_request
+    )
+    translate = dict(
+        fn=words.updates, inputs=parts["language"], outputs=words.components, api_visibility="private", **light
+    )
 
-    first = ["language", "model", "card", "attention", "status"]
-    opened = demo.load(
-        _first(partial(events.first_look, explainer, examples), tuple(first)),
-        outputs=ins(first), show_progress="hidden", api_visibility="private", queue=False,
-    )  # fmt: skip
-    opened = opened.then(
-        words.updates, parts["language"], words.components, show_progress="hidden", api_visibility="private",
-        queue=False,
-    )  # fmt: skip
-    opened.then(**load).success(**seen).then(**marks)
+    demo.load(**first).then(**translate).then(**load).success(**seen).then(**marks).then(**named)
+    parts["language"].input(**translate).then(**marks).then(**named).then(**note).then(**seen)
 
-    parts["examples"].select(
-        _picker(examples), None, parts["image"], show_progress="hidden",
-        api_visibility="private", queue=False,
-    )  # fmt: skip
+    picked = dict(api_visibility="private", **light)
+    parts["examples"].select(_picker(examples), None, parts["image"], **picked)
     parts["image"].change(**dict(seen, trigger_mode="always_last")).then(**note)
-    parts["model"].input(**load).success(**seen).then(**marks)
+    # A choice from the list fires `select` once but `input` twice; what is typed fires `input` alone.
+    parts["model"].select(**load).success(**seen).then(**marks)
+    parts["model"].input(**typed).success(**seen)
     for name in ("side", "keep_shape"):
         parts[name].input(**note).then(**seen)
-    parts["layer"].input(**quiet)
-    parts["token"].input(**quiet)
-    parts["attention"].select(
-        events.picked_patch, None, parts["token"], show_progress="hidden", api_visibility="private", queue=False
-    ).then(**quiet)
+    for name in ("layer", "token"):
+        parts[name].input(**latest)
+    parts["attention"].select(events.picked_patch, None, parts["token"], **picked).then(**latest)
     for name in TABS:
-        tabs[name].select(
-            partial(str, name), None, parts["tab"], show_progress="hidden", api_visibility="private", queue=False
-        ).then(**seen)
-    named = dict(
-        fn=softened(partial(events.relabelled, examples), ("examples",)),
-        inputs=[parts["language"]],
-        outputs=[parts["examples"]],
-        show_progress="hidden",
-        api_visibility="private",
-        queue=False,
-    )
-    opened.then(**named)
-    spoken = parts["language"].input(
-        words.updates,
-        parts["language"],
-        words.components,
-        show_progress="hidden",
-        api_visibility="private",
-        queue=False,
-    )
-    spoken.then(**named).then(**marks).then(**note).then(**seen)
+        tabs[name].select(partial(str, name), None, parts["tab"], **picked).then(**seen)
 
 
 def _picker(examples: tuple[Example, ...]):
@@ -225,16 +181,18 @@ def _picker(examples: tuple[Example, ...]):
     return run
 
 
-def _loader(handler, names):
+def _with_progress(handler, names):
     """`softened`, with the progress bar that gradio hands to functions that ask for one."""
 
     def run(*args, progress=gr.Progress()):  # noqa: B008 – gradio finds it by this default
-        return softened(lambda *inner: handler(*inner, progress=progress), names)(*args)
+        return softened(partial(handler, progress=progress), names)(*args)
 
     return run
 
 
-def _first(handler, names):
+def _of_request(handler, names):
+    """`softened`, for the one handler that looks at the visitor's request."""
+
     def run(request: gr.Request):
         return softened(lambda _: handler(request), names)("en")
 

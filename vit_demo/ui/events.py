@@ -172,9 +172,22 @@ def refresh_models(explainer: ExplainerProtocol, model: str, language: str) -> U
     return {"model": gr.update(choices=model_choices(explainer.statuses(), language_of(language)), value=model)}
 
 
-def relabelled(examples: tuple[Example, ...], language: str) -> Updates:
-    """The example pictures under their names in another language."""
-    return {"examples": strip_value(examples, language_of(language))}
+def choose_typed_model(explainer: ExplainerProtocol, image, model: str, *rest, **more) -> Updates:
+    """`choose_model` for a name that was typed; names of the list have their own event."""
+    if any(status.card.id == model for status in explainer.statuses()):
+        return {}
+    return choose_model(explainer, image, model, *rest, **more)
+
+
+def relabelled(explainer: ExplainerProtocol, examples: tuple[Example, ...], model: str, language: str) -> Updates:
+    """What carries words besides labels, in another language: examples, the model's card, its sizes."""
+    language = language_of(language)
+    updates: Updates = {"examples": strip_value(examples, language)}
+    if model:
+        details = explainer.details(model)
+        updates["card"] = card_html(details.card, language)
+        updates["side"] = gr.update(choices=size_choices(details, language))
+    return updates
 
 
 def resized(

@@ -33,7 +33,7 @@ def launch_arguments(examples: Path) -> dict:
         allowed_paths=[str(examples)],  # our own pictures, public anyway
         run_history=False,  # on a shared class computer the next pupil would see it
         enable_monitoring=False,
-        footer_links=["api"],
+        footer_links=[],
         show_error=False,
         ssr_mode=False,
         state_session_capacity=200,
