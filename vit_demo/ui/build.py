@@ -143,6 +143,8 @@ def _wire(demo: gr.Blocks, explainer: ExplainerProtocol, examples, words: Words,
     show = partial(events.show, explainer, examples), "image model side keep_shape layer token tab language", VIEWS
     seen = ask(*show, dict(MODEL_POOL, show_progress="minimal", show_progress_on=parts["status"]))
     latest = ask(*show, dict(quiet, trigger_mode="always_last"))
+    model_in = "image model good_model side keep_shape layer language"
+    model_out = "model good_model card side size_note layer"
     loading = dict(MODEL_POOL, show_progress="full", show_progress_on=parts["card"])
     load = ask(partial(events.choose_model, explainer), model_in, model_out, loading, _with_progress)
     typed = ask(partial(events.choose_typed_model, explainer), model_in, model_out, loading, _with_progress)
