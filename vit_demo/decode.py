@@ -164,8 +164,10 @@ def _check_header(width: int, height: int) -> None:
         raise _Refusal("too_thin", width=width, height=height, limit=MAX_ASPECT)
 
 
-def upright_rgb(picture: Image.Image) -> Image.Image:
-    """A loaded picture of any mode as small upright RGB. It is shrunk first, for the rest to need less memory."""
+def upright_rgb(picture: Image.Image, most_px: int | None = MAX_KEPT_SIDE) -> Image.Image:
+    """A loaded picture of any mode as upright RGB, its longer side at most `most_px` (None: as large as it is).
+
+    It is shrunk first, and in place, for the rest to need less memory."""
     orientation = _orientation(picture)
     if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
         picture = _grey_of_numbers(picture)
@@ -174,7 +176,8 @@ def upright_rgb(picture: Image.Image) -> Image.Image:
     elif picture.mode != "L":
         picture = picture.convert("RGB")
     # RGBA is premultiplied while it shrinks, so that hidden colours do not bleed.
-    picture.thumbnail((MAX_KEPT_SIDE, MAX_KEPT_SIDE), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    if most_px is not None:
+        picture.thumbnail((most_px, most_px), Image.Resampling.BICUBIC, reducing_gap=3.0)
     if orientation in _UPRIGHT:
         picture = picture.transpose(_UPRIGHT[orientation])
     if picture.mode == "RGBA":

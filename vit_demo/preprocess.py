@@ -25,7 +25,7 @@ def as_rgb(image: Image.Image | np.ndarray) -> np.ndarray:
     if isinstance(image, Image.Image):
         from vit_demo.decode import upright_rgb
 
-        return np.asarray(upright_rgb(image.copy()))
+        return np.asarray(upright_rgb(image, most_px=None))
     array = np.asarray(image)
     if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or 0 in array.shape:
         raise ValueError(f"a picture is (H, W, 3) uint8, not {array.shape} {array.dtype}")
@@ -65,10 +65,10 @@ def prepare(
     choice = choice or SizeChoice()
     height, width = rgb.shape[:2]
     target = input_size(spec, patch_px, choice, height, width)
-    if spec.resize == "squash" and not choice.keep_shape:
-        resized, top, left = target, 0, 0
-    else:
-        resized, top, left = _covering(height, width, target, 1.0 if choice.keep_shape else spec.crop_pct)
+    crop_pct = 1.0 if choice.keep_shape else spec.crop_pct
+    squash = spec.resize == "squash" and not choice.keep_shape
+    resized = _whole(target, crop_pct) if squash else _covering(height, width, target, crop_pct)
+    top, left = (round((length - side) / 2.0) for length, side in zip(resized, target, strict=True))
     # Pillow can crop while it resizes, but only whole-picture resizing equals what the reference transforms do.
     shown = Image.fromarray(rgb).resize((resized[1], resized[0]), RESAMPLING[spec.interpolation])
     shown = shown.crop((left, top, left + target[1], top + target[0]))
@@ -80,16 +80,17 @@ def prepare(
     return PreparedImage(np.ascontiguousarray(pixels), picture, box, _digest(picture, spec))
 
 
-def _covering(height: int, width: int, target: tuple[int, int], crop_pct: float) -> tuple[tuple[int, int], int, int]:
-    """The size to which the whole picture is resized so that the target is `crop_pct` of it, and the crop's corner."""
-    wanted = tuple(math.floor(side / crop_pct) for side in target)
+def _whole(target: tuple[int, int], crop_pct: float) -> tuple[int, int]:
+    """The size of which the target is `crop_pct`."""
+    return tuple(math.floor(side / crop_pct) for side in target)
+
+
+def _covering(height: int, width: int, target: tuple[int, int], crop_pct: float) -> tuple[int, int]:
+    """The size to which a picture of height × width is resized so that it covers the target's whole."""
+    wanted = _whole(target, crop_pct)
     factor = max(wanted[0] / height, wanted[1] / width)
     # int(), not round(): torchvision cuts the longer side off
-    resized = tuple(
-        max(int(length * factor + 1e-6), side) for length, side in zip((height, width), target, strict=True)
-    )
-    top, left = (round((length - side) / 2.0) for length, side in zip(resized, target, strict=True))
-    return resized, top, left
+    return tuple(max(int(length * factor + 1e-6), side) for length, side in zip((height, width), target, strict=True))
 
 
 def _digest(picture: np.ndarray, spec: PreprocessSpec) -> str:

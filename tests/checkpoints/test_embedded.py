@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -205,9 +206,15 @@ def test_a_half_written_conversion_leaves_no_weights(empty_home, monkeypatch, er
     assert embedded.is_converted()
 
 
-def test_conversions_at_once_leave_one_whole_folder(empty_home):
-    from safetensors.numpy import load_file
+def test_conversions_at_once_leave_one_whole_folder(empty_home, monkeypatch):
+    import safetensors.numpy
+    from safetensors.numpy import load_file, save_file
 
+    def slow_save(arrays, path):
+        save_file(arrays, path)
+        time.sleep(0.05)  # all have written before the first one gives its file the final name
+
+    monkeypatch.setattr(safetensors.numpy, "save_file", slow_save)
     errors = []
 
     def write():

@@ -407,16 +407,22 @@ def test_a_text_named_as_a_picture_is_refused_and_the_maps_stay(visit, tmp_path)
     assert (visitor.painted(), visitor.picture) == (maps, shown)
 
 
-def test_a_model_that_cannot_be_had_gives_way_to_the_last_good_one(visit):
+@pytest.mark.parametrize("how", ["typed", "from the list"])
+def test_a_model_that_cannot_be_had_gives_way_to_the_last_good_one(visit, how):
     visitor = visit()
     maps, model = visitor.painted(), visitor.page.locator("#vd-model input")
     good = model.input_value()
-    model.fill("nobody/no-such-model")
-    model.press("Enter")
-    toast = visitor.page.locator(".toast-body").first
-    toast.wait_for()
-    assert say("models.offline", name="nobody/no-such-model") in toast.inner_text()
+    if how == "typed":
+        model.fill("nobody/no-such-model")
+        model.press("Enter")
+    else:
+        model.click()
+        visitor.page.get_by_role("option").nth(1).click()
+    toasts = visitor.page.locator(".toast-body")
+    toasts.first.wait_for()
     visitor.settle()
+    assert len(toasts.all_inner_texts()) == 1, toasts.all_inner_texts()
+    assert re.search(say("models.offline", name=".+").split(",")[0], toasts.first.inner_text())
     assert model.input_value() == good
     assert visitor.painted() == maps
 

@@ -297,6 +297,14 @@ def test_the_good_model_failing_again_is_raised(choose):
         choose(model=BROKEN, good_model=BROKEN)
 
 
+def test_a_typed_name_is_loaded_and_one_of_the_list_left_to_its_own_event(explainer, image):
+    rest = (HEAD, None, False, 12, "en")
+    assert events.choose_typed_model(explainer, image, FEATURES, *rest) == {}
+    assert "details" not in explainer.questions
+    explainer._require = lambda model: None  # the engine now opens any name
+    assert events.choose_typed_model(explainer, image, "./my-model", *rest)["good_model"] == "./my-model"
+
+
 def test_downloading_is_reported_in_megabytes(choose):
     seen = []
     choose(progress=lambda done, **words: seen.append((done, words["unit"])))
@@ -395,10 +403,19 @@ def test_a_click_on_the_view_is_a_token(show):
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_examples_are_named_in_the_visitors_language(examples, language):
-    data = events.relabelled(examples, language)["examples"]["data"]
+def test_examples_card_and_sizes_change_their_language(explainer, examples, language):
+    updates = events.relabelled(explainer, examples, HEAD, language)
+    data = updates["examples"]["data"]
     assert [picture["label"] for picture in data["pictures"]] == [example.labels[language] for example in examples]
     assert data["heading"] == say("page.examples", language)
+    assert say("page.card_head", language) in updates["card"]
+    assert updates["side"]["choices"][0] == (say("page.size_native", language, side=48), 48)
+    assert "value" not in updates["side"]  # the chosen size stays
+
+
+def test_before_a_model_is_there_the_examples_change_their_language_alone(explainer, examples):
+    assert set(events.relabelled(explainer, examples, "", "zh")) == {"examples"}
+    assert explainer.calls == []
 
 
 def test_an_example_is_cut_to_the_models_shape(examples, fake):

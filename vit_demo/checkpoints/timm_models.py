@@ -234,11 +234,10 @@ def _rope_of(model: nn.Module) -> RopeConfig | None:
 
 def preprocess_from_timm(cfg: dict[str, Any], config: ViTConfig) -> PreprocessSpec:
     """PreprocessSpec from timm's pretrained_cfg; the size is that of the model as built (model_args may change it)."""
-    squash = cfg.get("crop_mode") == "squash"
     return PreprocessSpec(
         size=config.image_size,
-        resize="squash" if squash else "shortest",
-        crop_pct=1.0 if squash else float(cfg.get("crop_pct") or 0.875),
+        resize="squash" if cfg.get("crop_mode") == "squash" else "shortest",
+        crop_pct=float(cfg.get("crop_pct") or 0.875),
         interpolation=cfg.get("interpolation") or "bicubic",
         mean=tuple(cfg["mean"]),
         std=tuple(cfg["std"]),

@@ -17,6 +17,7 @@ from vit_demo.ui.views import AttentionView, ExampleStrip, SimilarityView, strip
 
 MODEL_POOL = dict(concurrency_id="model", concurrency_limit=1)  # one computation at a time, whoever asks
 VIEWS = "predict_html predict_help attention token similarity positions_help filters_html filters_help status"
+LOAD_POOL = dict(concurrency_id="load", concurrency_limit=2)  # a download must not keep others from their views
 QUEUE_SIZE = 80  # more than a class of thirty; beyond it one is told to come back
 
 
@@ -145,7 +146,7 @@ def _wire(demo: gr.Blocks, explainer: ExplainerProtocol, examples, words: Words,
     latest = ask(*show, dict(quiet, trigger_mode="always_last"))
     model_in = "image model good_model side keep_shape layer language"
     model_out = "model good_model card side size_note layer"
-    loading = dict(MODEL_POOL, show_progress="full", show_progress_on=parts["card"])
+    loading = dict(LOAD_POOL, show_progress="full", show_progress_on=parts["card"])
     load = ask(partial(events.choose_model, explainer), model_in, model_out, loading, _with_progress)
     typed = ask(partial(events.choose_typed_model, explainer), model_in, model_out, loading, _with_progress)
     marks = ask(partial(events.refresh_models, explainer), "model language", "model", light)
