@@ -1,0 +1,113 @@
+"""The terminal: what it prints, and how it fails."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import timm
+import torch
+from PIL import Image
+
+import pytest
+from vit_demo.cli import main
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> str:
+    """A folder in Hub layout with a small random classifier of three named classes."""
+    folder = tmp_path_factory.mktemp("classifier")
+    torch.manual_seed(0)
+    args = dict(img_size=48, embed_dim=48, depth=2, num_heads=3, num_classes=3)
+    twin = timm.create_model("vit_tiny_patch16_224", **args)
+    config = {"label_names": ["cat", "dog", "bird"]}
+    timm.models.save_for_hf(twin, folder, model_config=config, model_args=args, safe_serialization=True)
+    return str(folder)
+
+
+@pytest.fixture
+def picture(tmp_path) -> str:
+    pixels = np.random.default_rng(0).integers(0, 255, (60, 100, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "noise.png")
+    return str(tmp_path / "noise.png")
+
+
+def run(capsys, *arguments: str) -> tuple[int, str, str]:
+    code = main(arguments)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_predict_gives_every_class_and_what_is_left(model, picture, capsys):
+    code, out, _ = run(capsys, "predict", picture, "--model", model, "--top", "2", "--json", "--device", "cpu")
+    answer = json.loads(out)
+    assert code == 0
+    assert {c["label"] for c in answer["classes"]} < {"cat", "dog", "bird"}
+    assert sum(c["probability"] for c in answer["classes"]) + answer["rest"] == pytest.approx(1)
+
+
+def test_predict_takes_a_folder_of_pictures(model, picture, tmp_path, capsys):
+    Image.open(picture).save(tmp_path / "again.webp")
+    (tmp_path / "notes.txt").write_text("not a picture, and not looked at")
+    _, out, _ = run(capsys, "predict", str(tmp_path), "--model", model, "--json", "--device", "cpu")
+    assert [row["picture"].rsplit("/", 1)[-1] for row in json.loads(out)] == ["again.webp", "noise.png"]
+
+
+def test_attention_adds_up_and_counts_from_one(model, picture, capsys):
+    arguments = ("attention", picture, "--model", model, "--layer", "1", "--token", "3,2", "--json", "--device", "cpu")
+    code, out, _ = run(capsys, *arguments)
+    answer = json.loads(out)
+    total = np.sum(answer["maps"], axis=(1, 2)) + np.sum(answer["prefix"], axis=1)
+    assert code == 0
+    assert answer["layer"] == 1
+    np.testing.assert_allclose(total, 1, atol=1e-5)
+
+
+def test_attention_writes_a_picture_of_every_head(model, picture, tmp_path, capsys):
+    target = tmp_path / "heads.png"
+    options = ("--model", model, "--keep-shape", "--out", str(target), "--device", "cpu")
+    assert run(capsys, "attention", picture, *options)[0] == 0
+    with Image.open(target) as sheet:
+        assert sheet.width > 3 * sheet.height
+
+
+def test_models_lists_the_catalogue_with_what_is_on_disk(capsys):
+    code, out, _ = run(capsys, "models", "--no-hub", "--json")
+    cards = json.loads(out)
+    assert code == 0
+    assert len(cards) >= 30
+    assert {card["availability"] for card in cards} <= {"on_disk", "unknown", "out_of_reach"}
+    assert all(card["licence"] and card["why"] for card in cards)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["predict", "{tmp}/none.png"], "cannot be read"),
+        (["predict", "{tmp}"], "There are no pictures"),
+        (["predict", "{text}", "--model", "{model}"], "not a picture"),
+        (["predict", "{picture}", "--model", "{tmp}/none"], "Check the spelling"),
+        (["predict", "{picture}", "--model", "{model}", "--size", "5"], "Choose a size"),
+        (["attention", "{picture}", "--model", "{model}", "--layer", "9"], "no layer 9"),
+        (["attention", "{picture}", "--model", "{model}", "--token", "9,9"], "outside the grid"),
+        (["attention", "{picture}", "--model", "{model}", "--token", "reg1"], "no token reg1"),
+        (["predict", "{picture}", "--model", "{model}", "--device", "cuda:7"], "no device cuda:7"),
+    ],
+)
+def test_a_mistake_gets_one_sentence_and_exit_code_two(arguments, sentence, model, picture, tmp_path, capsys):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    text = tmp_path / "text.png"
+    text.write_text("hello")
+    values = {"tmp": empty, "text": text, "model": model, "picture": picture}
+    code, out, err = run(capsys, *[a.format(**values) for a in arguments])
+    assert code == 2
+    assert out == ""
+    assert sentence in err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+
+
+def test_messages_come_in_chinese_when_asked(picture, model, capsys):
+    _, _, err = run(capsys, "--language", "zh", "predict", picture, "--model", model, "--size", "5")
+    assert "请选择" in err
