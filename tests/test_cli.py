@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
 import timm
 import torch
 from PIL import Image
 
-import pytest
 from vit_demo.cli import main
 
 

@@ -100,11 +100,11 @@ def dog() -> np.ndarray:
 
 def timms_answer(model, rgb: np.ndarray) -> np.ndarray:
     """Class probabilities by timm alone: its transform written out, its model, an explicit softmax."""
-    # timm: the whole picture to 1/0.9 of the input, then the centre
+    # timm's ResizeKeepRatio: the whole picture covers 1/0.9 of the input; then the centre
     height, width = (int(side / 0.9) for side in NATIVE)
     factor = max(height / rgb.shape[0], width / rgb.shape[1])
     resized = Image.fromarray(rgb).resize(
-        (max(int(rgb.shape[1] * factor), width), max(int(rgb.shape[0] * factor), height)), Image.Resampling.BICUBIC
+        (round(rgb.shape[1] * factor), round(rgb.shape[0] * factor)), Image.Resampling.BICUBIC
     )
     left, top = round((resized.width - NATIVE[1]) / 2), round((resized.height - NATIVE[0]) / 2)
     pixels = np.asarray(resized.crop((left, top, left + NATIVE[1], top + NATIVE[0])), np.float32) / 127.5 - 1

@@ -18,7 +18,7 @@ class ByteCache:
         self.limit_bytes = limit_bytes
         self._values: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._lock = threading.Lock()
-        self._under_way: dict[Hashable, threading.Lock] = {}
+        self._under_way: dict[Hashable, tuple[threading.Lock, int]] = {}  # gate, and how many hold or await it
 
     def get(self, key: Hashable) -> Any | None:
         with self._lock:
@@ -33,7 +33,8 @@ class ByteCache:
         if found is not None:
             return found, True
         with self._lock:
-            gate = self._under_way.setdefault(key, threading.Lock())
+            gate, waiting = self._under_way.get(key, (threading.Lock(), 0))
+            self._under_way[key] = gate, waiting + 1
         try:
             with gate:
                 found = self.get(key)
@@ -43,8 +44,12 @@ class ByteCache:
                 self._put(key, value, size(value))
                 return value, False
         finally:
-            with self._lock:
-                self._under_way.pop(key, None)
+            with self._lock:  # the last one out takes the gate away, also after a failure
+                gate, waiting = self._under_way[key]
+                if waiting == 1:
+                    del self._under_way[key]
+                else:
+                    self._under_way[key] = gate, waiting - 1
 
     def _put(self, key: Hashable, value: Any, nbytes: int) -> None:
         with self._lock:

@@ -154,7 +154,7 @@ def _attention(options: argparse.Namespace) -> None:
     token = options.token
     if "," in token:  # the terminal counts from 1, as the page does
         row, _, col = token.partition(",")
-        token = f"{int(row) - 1},{int(col) - 1}" if row.isdigit() and col.isdigit() else token
+        token = f"{int(row) - 1},{int(col) - 1}" if row.isdecimal() and col.isdecimal() else token
     maps = explainer.attention(
         _read(options.picture), model, _size(options), TokenQuery.named(token), options.layer - 1
     )

@@ -242,9 +242,12 @@ class FilterBank:
 
 @dataclass(frozen=True)
 class SizeOption:
-    """One entry of the size control and what it costs: tokens, and the attention cost relative to the native size."""
+    """One entry of the size control and what it costs: patches and tokens, and the work relative to the native size.
+    `side` is the shorter side in pixels."""
 
     side: int
+    rows: int
+    cols: int
     tokens: int
     cost: float
     native: bool

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,11 +25,10 @@ from vit_demo.contract import (
     Prediction,
     Similarity,
     SizeChoice,
-    SizeOption,
     TokenQuery,
 )
 from vit_demo.hardware import Hardware, choose_hardware, gpu_task
-from vit_demo.preprocess import MAX_PATCHES, as_rgb, input_size
+from vit_demo.preprocess import as_rgb, input_size
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -39,7 +37,6 @@ if TYPE_CHECKING:
     from vit_demo.engine import Engine
 
 MEGABYTE = 1 << 20
-USUAL_SIDES = (224, 336, 448, 518)
 GALLERY_SIDE = 224  # examples are compared at this size: quick on any machine
 NEIGHBOURS = 5
 NATIVE_SIZE, CLASS_TOKEN = SizeChoice(), TokenQuery()
@@ -71,7 +68,8 @@ class Explainer:
         compute = self._compute
         self._answer = gpu_task(compute)
         self._runs_elsewhere = self._answer is not compute  # true on ZeroGPU alone
-        self._building = threading.Lock()
+        self._made: Engine | None = None
+        self._making = threading.Lock()
 
     # ------------------------------------------------------------------------------------------------- what there is
 
@@ -101,6 +99,8 @@ class Explainer:
         return self._answer("details", model) if self._runs_elsewhere else self._details(model, progress)
 
     def _details(self, model: str, progress: Callable[[int, int], None] | None = None) -> ModelDetails:
+        from vit_demo.sizes import size_options
+
         loaded = self._load(model, progress)
         config = loaded.model.config
         return ModelDetails(
@@ -149,20 +149,25 @@ class Explainer:
         """The one way to the model. On ZeroGPU it runs in another process, so arguments and answers are plain data."""
         return getattr(self, f"_{question}")(*args)
 
-    @cached_property
+    @property
     def _engine(self) -> Engine:
-        from vit_demo.engine import Engine
+        """Made at the first question, once: this is where torch is imported."""
+        if self._made is None:
+            with self._making:
+                if self._made is None:
+                    from vit_demo.engine import Engine
 
-        with self._building:
-            hardware = choose_hardware(self._device)
-            return Engine(hardware, *self._limits)
+                    self._made = Engine(choose_hardware(self._device), *self._limits)
+        return self._made
 
     @property
     def hardware(self) -> Hardware:
         return self._engine.hardware
 
     def _load(self, model: str, progress: Callable[[int, int], None] | None = None) -> LoadedModel:
-        if not isinstance(model, str) or (not self._any_model and catalog.card_of(model) is None):
+        # On a public page not even a revision may be named: anybody can put weights into a pull request.
+        offered = self._any_model or any(card.id == model for card in catalog.CARDS)
+        if not isinstance(model, str) or not offered:
             raise ModelError("checkpoint.not_offered", name=str(model)[:80])
         return self._engine.load(model, progress)
 
@@ -243,10 +248,11 @@ class Explainer:
 
         from vit_demo.analysis.attention import attention_rows
 
+        self._load(model)  # refuses what is not offered
         run = self._engine.run(image, model, size)
         grid, depth = run.info.grid, run.info.depth
         if not -depth <= layer < depth:
-            raise DemoError("attention.no_such_layer", layer=layer + 1, depth=depth)
+            raise DemoError("attention.no_such_layer", layer=layer + 1 if layer >= 0 else layer, depth=depth)
         layer %= depth
         with torch.inference_mode():
             rows = attention_rows(run.trace, layer, query.token(grid))[0].cpu().numpy()  # (h, N)
@@ -293,30 +299,6 @@ class Explainer:
         shown = components.permute(0, 2, 3, 1)  # (k, P, P, 3)
         shown = 0.5 + shown / (2 * shown.abs().amax(dim=(1, 2, 3), keepdim=True))
         return FilterBank(shown.cpu().numpy(), share.cpu().numpy(), weight.shape[0])
-
-
-def size_options(loaded: LoadedModel) -> tuple[SizeOption, ...]:
-    """The input sizes on offer: the native one and the usual ones, rounded to whole patches, smallest first."""
-    config, native = loaded.model.config, min(loaded.preprocess.size)
-    sides = {native: True}
-    for side in USUAL_SIDES:
-        sides.setdefault(max(1, round(side / config.patch_px)) * config.patch_px, False)
-    own = _layer_cost(config, _tokens(config, native))
-    return tuple(
-        SizeOption(side, _tokens(config, side), _layer_cost(config, _tokens(config, side)) / own, is_native)
-        for side, is_native in sorted(sides.items())
-        if (side // config.patch_px) ** 2 <= MAX_PATCHES
-    )
-
-
-def _tokens(config, side: int) -> int:
-    return (side // config.patch_px) ** 2 + config.num_prefix_tokens
-
-
-def _layer_cost(config, tokens: int) -> float:
-    """Multiplications of one layer: projections and MLP grow with N, attention with N²."""
-    mlp = (3 if config.mlp == "gated" else 2) * config.dim * config.mlp_hidden
-    return tokens * (4 * config.dim * config.attention_dim + mlp) + 2 * tokens**2 * config.attention_dim
 
 
 def gallery_entries(folder: Path) -> list[dict]:

@@ -82,15 +82,17 @@ def prepare(
 
 def _whole(target: tuple[int, int], crop_pct: float) -> tuple[int, int]:
     """The size of which the target is `crop_pct`."""
-    return tuple(math.floor(side / crop_pct) for side in target)
+    # + 1e-6: a share made from two whole sizes (224 of 400) must lead back to them
+    return tuple(math.floor(side / crop_pct + 1e-6) for side in target)
 
 
 def _covering(height: int, width: int, target: tuple[int, int], crop_pct: float) -> tuple[int, int]:
     """The size to which a picture of height × width is resized so that it covers the target's whole."""
     wanted = _whole(target, crop_pct)
     factor = max(wanted[0] / height, wanted[1] / width)
-    # int(), not round(): torchvision cuts the longer side off
-    return tuple(max(int(length * factor + 1e-6), side) for length, side in zip((height, width), target, strict=True))
+    # torchvision's Resize cuts fractions off the longer side; timm's ResizeKeepRatio, for other shapes, rounds
+    whole = (lambda length: int(length + 1e-6)) if target[0] == target[1] else round
+    return tuple(max(whole(length * factor), side) for length, side in zip((height, width), target, strict=True))
 
 
 def _digest(picture: np.ndarray, spec: PreprocessSpec) -> str:

@@ -89,7 +89,7 @@ class FakeExplainer:
         self._require(model)
         depth, heads, prefixes = self._shape(model)
         sizes = tuple(
-            SizeOption(side, rows * cols + len(prefixes), float(cost), side == min(NATIVE_SIZE))
+            SizeOption(side, rows, cols, rows * cols + len(prefixes), float(cost), side == min(NATIVE_SIZE))
             for side, rows, cols, cost in ((48, 3, 5, 1), (OTHER_SIDE, 6, 10, 5))
         )
         return ModelDetails(card(model), depth, heads, prefixes, PATCH_PX, sizes, PreprocessSpec(NATIVE_SIZE))

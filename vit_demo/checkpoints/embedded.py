@@ -13,6 +13,7 @@ import importlib.util
 import json
 import os
 import re
+import tempfile
 from pathlib import Path
 
 from vit_demo.contract import ModelError
@@ -118,15 +119,15 @@ def read_backbone(path: Path) -> dict:
 
 
 def write_folder(arrays: dict, target: Path) -> None:
-    """Writes config.json, preprocessor_config.json and model.safetensors; whole or not at all."""
+    """Writes config.json, preprocessor_config.json and model.safetensors, whole or not at all: they are written apart
+    and moved into place, the weights last. Safe against others who do the same at the same time."""
     from safetensors.numpy import save_file
 
     target.mkdir(parents=True, exist_ok=True)
-    (target / "config.json").write_text(json.dumps(CONFIG, indent=2))
-    (target / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR, indent=2))
-    unfinished = target / f"model.safetensors.{os.getpid()}.unfinished"
-    try:
-        save_file(arrays, unfinished)
-        unfinished.replace(target / "model.safetensors")
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(dir=target, prefix="unfinished-") as unfinished:
+        apart = Path(unfinished)
+        (apart / "config.json").write_text(json.dumps(CONFIG, indent=2))
+        (apart / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR, indent=2))
+        save_file(arrays, apart / "model.safetensors")
+        for name in ("config.json", "preprocessor_config.json", "model.safetensors"):
+            (apart / name).replace(target / name)

@@ -80,6 +80,7 @@ def plan_from_timm(architecture: str, hub_config: dict[str, Any] | None = None, 
         family=family_of(base),
         labels=labels_from_timm(hub_config, config.num_classes),
         fill=fill,
+        assumed=_rim(model.patch_embed.img_size, config),
     )
 
 
@@ -145,7 +146,8 @@ def config_from_module(model: nn.Module) -> tuple[ViTConfig, bool]:
         pre_norm=not isinstance(model.norm_pre, nn.Identity),
         final_norm=not (isinstance(model.norm, nn.Identity) and isinstance(model.fc_norm, nn.Identity)),
         pool=pool,
-        pool_includes_prefix=bool(getattr(model, "pool_include_prefix", False)),
+        # timm's Eva pools by attention over all tokens, its VisionTransformer over the patches unless told otherwise.
+        pool_includes_prefix=kind == "Eva" if pool == "map" else bool(getattr(model, "pool_include_prefix", False)),
         fc_norm=not isinstance(model.fc_norm, nn.Identity),
         pool_heads=model.attn_pool.num_heads if pool == "map" else None,
         pool_mlp_hidden=model.attn_pool.mlp.fc1.out_features if pool == "map" else None,
@@ -159,6 +161,13 @@ def config_from_module(model: nn.Module) -> tuple[ViTConfig, bool]:
 def _whole_patches(size: tuple[int, int], patch_px: int) -> tuple[int, int]:
     """The size without the rim that no patch covers: SigLIP's 384 with patches of 14 sees 378 pixels."""
     return tuple(side // patch_px * patch_px for side in size)
+
+
+def _rim(size: tuple[int, int], config: ViTConfig) -> tuple[str, ...]:
+    """What to say where the native size is not a whole number of patches."""
+    if tuple(size) == config.image_size:
+        return ()
+    return (f"pictures of {config.image_size[0]} px instead of {size[0]}, of which no patch would see the rim",)
 
 
 def _refuse_unknown_parts(model: nn.Module) -> None:

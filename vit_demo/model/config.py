@@ -50,7 +50,7 @@ class ViTConfig:
     pre_norm            a norm between embedding and first block (CLIP)
     pool                what the head reads: "token" the class token, "avg" mean of the patches, "map" attention
                         pooling (SigLIP), "token+avg" both side by side (DINOv2's linear head)
-    pool_includes_prefix  "avg" takes the mean over the prefix tokens too
+    pool_includes_prefix  "avg" and "map" read the prefix tokens too, not the patches alone
     fc_norm             the final norm stands after the pooling instead of before it
     pool_heads, pool_mlp_hidden  of "map" pooling; None = those of the blocks
     distillation_head   the distillation token has a head of its own and logits are the mean of both (DeiT)

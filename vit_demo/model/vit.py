@@ -149,11 +149,11 @@ class VisionTransformer(nn.Module):
     def pooled(self, tokens: Tensor) -> Tensor:
         """What the head reads, (B, D) or (B, 2D), from tokens (B, N, D) after the final norm."""
         config = self.config
+        start = 0 if config.pool_includes_prefix else config.num_prefix_tokens
         if config.pool == "map":
-            return self.attention_pool(tokens)
+            return self.fc_norm(self.attention_pool(tokens[:, start:]))
         if config.pool == "token":
             return self.fc_norm(tokens[:, 0])
-        start = 0 if config.pool_includes_prefix else config.num_prefix_tokens
         average = tokens[:, start:].mean(dim=1)
         if config.pool == "token+avg":
             average = torch.cat([tokens[:, 0], average], dim=-1)

@@ -67,13 +67,13 @@ def _header(words: Words, parts: dict) -> None:
         parts["language"] = gr.Radio(
             [("English", "en"), ("中文", "zh")],
             value="en",
-            label=say("page.language"),
             show_label=False,
             container=False,
             scale=0,
             min_width=210,
             elem_id="vd-language",
         )
+        words.on(parts["language"], label="page.language")
 
 
 def _inputs(words: Words, parts: dict, examples: tuple[Example, ...], any_model: bool) -> None:
@@ -197,6 +197,6 @@ def _of_request(handler, names):
     """`softened`, for the one handler that looks at the visitor's request."""
 
     def run(request: gr.Request):
-        return softened(lambda _: handler(request), names)("en")
+        return softened(lambda _: handler(request), names)(events.language_of_request(request))
 
     return run

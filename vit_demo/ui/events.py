@@ -15,13 +15,12 @@ from vit_demo.contract import (
     DemoError,
     ExplainerProtocol,
     ModelCard,
-    ModelDetails,
-    ModelStatus,
     RunInfo,
     SizeChoice,
     TokenQuery,
 )
 from vit_demo.text import say
+from vit_demo.ui.captions import card_html, model_choices, size_choices, size_note, status_html
 from vit_demo.ui.gallery import Example
 from vit_demo.ui.inputs import language_of, query_of, size_of
 from vit_demo.ui.tabs.attention import attention_view, patches_data, token_choices
@@ -194,6 +193,8 @@ def resized(
     explainer: ExplainerProtocol, image: object, model: str, side: object, keep_shape: object, language: str
 ) -> Updates:
     """The note beside the size control."""
+    if not model:
+        return {}  # the page is still opening
     return {"size_note": size_note(explainer.details(model), side, keep_shape, image, language_of(language))}
 
 
@@ -231,113 +232,3 @@ def language_of_request(request: gr.Request | None) -> str:
         return "en"
     wanted = request.query_params.get("lang") or request.headers.get("accept-language", "")
     return "zh" if wanted.lower().startswith("zh") else "en"
-
-
-# --------------------------------------------------------------------------------------------------------------- words
-
-
-def model_choices(statuses: tuple[ModelStatus, ...], language: str) -> list[tuple[str, str]]:
-    """(what is read, id): models that are here first, then those that predict classes, then the others."""
-    order = {"on_disk": 0, "downloadable": 1, "unknown": 1, "out_of_reach": 1}
-    ranked = sorted(statuses, key=lambda s: (order[s.availability], not s.card.has_head))
-    return [(model_line(status, language), status.card.id) for status in ranked]
-
-
-def model_line(status: ModelStatus, language: str) -> str:
-    marks = {"on_disk": "●", "downloadable": "↓", "unknown": "…", "out_of_reach": "×"}
-    card = status.card
-    group = say("page.group_classes" if card.has_head else "page.group_features", language)
-    line = f"{marks[status.availability]} {card.title} · {group}"
-    if status.availability == "on_disk":
-        return line
-    return f"{line} · {say(f'page.{status.availability}', language, size=megabytes(card.download_bytes))}"
-
-
-def card_html(card: ModelCard, language: str) -> str:
-    """What the model is, in a few lines, with its licence and what to keep in mind."""
-    head = say("page.card_head" if card.has_head else "page.card_no_head", language)
-    if card.top1 is not None:
-        head += ", " + say("page.card_top1", language, top1=card.top1)
-    line = say(
-        "page.card",
-        language,
-        family=card.family,
-        parameters=f"{card.parameters / 1e6:.1f}",
-        patch=card.patch_px,
-        head=head,
-    )
-    licence = escape(card.licence)
-    if card.licence_url.startswith("https://"):
-        licence = f'<a href="{escape(card.licence_url)}" target="_blank" rel="noreferrer">{licence}</a>'
-    note = ""
-    if card.note:
-        words = say("page.weights_note", language), say(card.note, language)
-        note = f"<details><summary>{escape(words[0])}</summary><p>{escape(words[1])}</p></details>"
-    return f'<div class="vd-card"><p>{escape(line)} · {licence}</p><p>{escape(say(card.why, language))}</p>{note}</div>'
-
-
-def size_choices(details: ModelDetails, language: str) -> list[tuple[str, int]]:
-    return [
-        (say("page.size_native", language, side=o.side) if o.native else str(o.side), o.side) for o in details.sizes
-    ]
-
-
-def size_note(details: ModelDetails, side: object, keep_shape: object, image: object, language: str) -> str:
-    """How many patches and tokens a size gives, and what it costs."""
-    option = next((o for o in details.sizes if o.side == side), None)
-    if option is None:
-        return ""
-    count = option.side // details.patch_px
-    rows, cols, cost = count, count, option.cost
-    if keep_shape and isinstance(image, np.ndarray):
-        from vit_demo.preprocess import input_size
-
-        height, width = input_size(
-            details.preprocess, details.patch_px, SizeChoice(option.side, True), *image.shape[:2]
-        )
-        rows, cols = height // details.patch_px, width // details.patch_px
-        cost = option.cost * rows * cols / count**2
-    tokens = rows * cols + len(details.prefix_names)
-    key = "page.size_own" if option.native and (rows, cols) == (count, count) else "page.size_cost"
-    note = say(key, language, side=option.side, rows=rows, cols=cols, tokens=f"{tokens:,}", cost=f"{cost:.2g}")
-    return f'<div class="vd-size">{escape(note)}</div>'
-
-
-def status_html(info: RunInfo, view_ms: float, language: str) -> str:
-    grid = info.grid
-    first = say(
-        "page.status",
-        language,
-        title=info.title,
-        parameters=f"{info.parameters / 1e6:.1f}",
-        rows=grid.rows,
-        cols=grid.cols,
-        patch=grid.patch_px,
-        tokens=f"{grid.num_tokens:,}",
-    )
-    positions = position_words(info, language)
-    times = say(
-        "page.status_time_cached" if info.cached else "page.status_time",
-        language,
-        device=info.device,
-        dtype=info.dtype,
-        forward=f"{info.forward_ms:.0f}",
-        view=f"{view_ms:.0f}",
-    )
-    revision = f" · {info.revision[:8]}" if info.revision else ""
-    return (
-        f'<div class="vd-status"><p>{escape(first)}</p><p>{escape(positions)}</p>'
-        f"<p>{escape(times)}{escape(revision)}</p></div>"
-    )
-
-
-def position_words(info: RunInfo, language: str) -> str:
-    """How the model knows places, and by which convention its table was stretched where it was."""
-    if info.resampled:
-        return say("page.status_resampled", language, position=info.position)
-    kind = f"page.position_{info.position}"
-    return say("page.status_position", language, position=say(kind, language))
-
-
-def megabytes(count: int) -> str:
-    return f"{count / 1e6:.0f} MB"

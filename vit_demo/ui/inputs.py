@@ -73,7 +73,7 @@ def size_of(side: object, keep_shape: object) -> SizeChoice:
     """The size asked for by the page or an API caller; "native" or nothing means the checkpoint's own."""
     try:
         number = None if side in (None, "", "native") else int(side)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = -1  # refused with a sentence where the size is used
     return SizeChoice(number, bool(keep_shape))
 

@@ -21,7 +21,6 @@ WORDS = {
     "card_no_head": "no head: features only",
     "card_top1": "{top1} % of ImageNet right",
     "weights_note": "About these weights",
-    "licence": "Licence",
     "size": "Input size (shortest side, pixels)",
     "size_native": "{side} (own size)",
     "keep_shape": "Keep the picture's shape instead of cropping it",
@@ -50,5 +49,4 @@ WORDS = {
     "empty_folder": "There are no pictures in {path}. Name a folder with JPEG, PNG, WebP, GIF, BMP or TIFF files.",
     "no_such_picture": "{path} cannot be read: {reason}. Check the name of the picture.",
     "unexpected": "Something went wrong inside the app, and nothing was lost. Try again, or choose another picture.",
-    "about": "What you see, how to read it, what it does not mean",
 }

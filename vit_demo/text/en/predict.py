@@ -14,11 +14,9 @@ WORDS = {
     ),
     "saw": "What the model saw",
     "rest": "all {count} others together",
-    "probability": "probability",
     "cosine": "cosine",
     "vote": "Weighted k-NN among the examples (DINO): {votes}",
     "layer": "class token after layer {layer} of {depth}",
     "centred": "the examples' mean taken off",
-    "no_labels": "This checkpoint names its classes by number only.",
     "no_neighbours": "There are no other example pictures to compare with.",
 }

@@ -21,7 +21,6 @@ WORDS = {
     "card_no_head": "没有分类头：只有特征",
     "card_top1": "ImageNet 正确率 {top1} %",
     "weights_note": "关于这些权重",
-    "licence": "许可",
     "size": "输入尺寸（短边，像素）",
     "size_native": "{side}（原生尺寸）",
     "keep_shape": "保持图片的形状，不裁剪",
@@ -48,5 +47,4 @@ WORDS = {
     "empty_folder": "{path} 中没有图片。请指定含有 JPEG、PNG、WebP、GIF、BMP 或 TIFF 文件的文件夹。",
     "no_such_picture": "无法读取 {path}：{reason}。请检查图片的名称。",
     "unexpected": "应用内部出了问题，但没有丢失任何内容。请重试，或换一张图片。",
-    "about": "看到的是什么、怎么读、它不说明什么",
 }

@@ -13,11 +13,9 @@ WORDS = {
     ),
     "saw": "模型看到的图片",
     "rest": "其余 {count} 类合计",
-    "probability": "概率",
     "cosine": "余弦相似度",
     "vote": "示例中的加权 k 近邻（DINO 方法）：{votes}",
     "layer": "第 {layer} 层（共 {depth} 层）之后的类别词元",
     "centred": "已减去示例的均值",
-    "no_labels": "这个检查点只用编号表示类别。",
     "no_neighbours": "没有其他示例图片可供比较。",
 }
