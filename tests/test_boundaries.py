@@ -32,6 +32,7 @@ NEVER = {
     "ui": "torch model checkpoints analysis explain engine hardware huggingface_hub timm transformers safetensors",
     "hardware": "gradio ui render text",
     "engine": "gradio ui render text",
+    "sizes": "gradio ui render text analysis explain engine",
     "explain": "gradio ui render text",
     "cli": "gradio ui",
     "benchmark": "gradio ui",

@@ -11,7 +11,7 @@ import pytest
 
 from vit_demo.contract import DemoError, ModelError, PictureError, SizeChoice, TokenQuery
 from vit_demo.text import say
-from vit_demo.ui import events
+from vit_demo.ui import captions, events
 
 HEAD, FEATURES, BROKEN = "fake/head", "fake/features", "fake/broken"
 
@@ -338,8 +338,8 @@ def test_every_position_kind_and_resampling_has_words(fake, explainer, language,
 
     info = explainer.attention(image, HEAD, SizeChoice(), TokenQuery(), 0).info
     for kind in ("table", "rope", "table_rope", "none"):
-        assert say(f"page.position_{kind}", language) in events.position_words(replace(info, position=kind), language)
-    resampled = events.position_words(replace(info, position="<timm>", resampled=True), language)
+        assert say(f"page.position_{kind}", language) in captions.position_words(replace(info, position=kind), language)
+    resampled = captions.position_words(replace(info, position="<timm>", resampled=True), language)
     assert "<timm>" in resampled
     assert "<timm>" not in events.status_html(replace(info, position="<timm>", resampled=True), 1.0, language)
 

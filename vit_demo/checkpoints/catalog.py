@@ -96,7 +96,7 @@ CARDS: tuple[ModelCard, ...] = (
           21_596_160, 256, 16, "why_eupe", FAIR_NC, note="catalog.note_noncommercial"),
     _card(EMBEDDED_ID, "DINOv2-S/14, saliency", "DINOv2",
           22_056_192, 518, 14, "why_embedded", MIT,
-          source="embedded", note="catalog.note_embedded", neighbour_layer=9),  # layer 10 of 12 tells pictures apart best
+          source="embedded", note="catalog.note_embedded", neighbour_layer=9),  # layer 10 of 12: measured best
 )
 # fmt: on
 
