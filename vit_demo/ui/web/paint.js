@@ -77,6 +77,7 @@ function stepOf(key, at, rows, cols) {
 function percent(value, digits) {
   const p = 100 * value;
   if (digits !== undefined) return p.toFixed(digits);
+  if (p > 0 && p < 0.0005) return "< 0.001";
   return p === 0 ? "0" : p >= 10 ? p.toFixed(0) : p >= 1 ? p.toFixed(1) : p >= 0.1 ? p.toFixed(2) : p.toFixed(3);
 }
 
