@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 MEGABYTE = 1 << 20
 GALLERY_SIDE = 224  # examples are compared at this size: quick on any machine
 NEIGHBOURS = 5
+HUB_MEMORY_S = 60
 NATIVE_SIZE, CLASS_TOKEN = SizeChoice(), TokenQuery()
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -48,7 +50,8 @@ class Explainer:
 
     `device` is "auto", "cpu", "cuda", "cuda:0" or "mps". `any_model` lets names outside the catalogue be loaded (Hub
     ids, folders, files): for one's own machine, never for a public page. Caches are bounded in bytes. `hub` answers
-    whether the Hub can be reached; it is asked in the background, once a minute at most.
+    whether the Hub can be reached; once `look_for_hub` has been called, the answer is renewed behind `statuses` after a
+    minute.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Explainer:
         self._limits = model_bytes, trace_bytes
         self._gallery_folder = gallery
         self._ask_hub, self._hub_reachable = hub, None
+        self._asked_at: float | None = None
         compute = self._compute
         self._answer = gpu_task(compute)
         self._runs_elsewhere = self._answer is not compute  # true on ZeroGPU alone
@@ -77,11 +81,15 @@ class Explainer:
         """Whether the Hub can be reached, asked now (3 seconds at most) and remembered for `statuses`."""
         from vit_demo.checkpoints.reach import hub_reachable
 
+        self._asked_at = time.monotonic()
         self._hub_reachable = (self._ask_hub or hub_reachable)()
         return self._hub_reachable
 
     def statuses(self) -> tuple[ModelStatus, ...]:
-        """Every model of the catalogue and whether its weights can be had now. No request is made here."""
+        """Every model of the catalogue and whether its weights can be had, as far as is known now; never waits."""
+        if self._asked_at is not None and time.monotonic() - self._asked_at > HUB_MEMORY_S:
+            self._asked_at = time.monotonic()
+            threading.Thread(target=self.look_for_hub, name="look for the Hub", daemon=True).start()
         return catalog.statuses(self._hub_reachable)
 
     def default_model(self) -> str:

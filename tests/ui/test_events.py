@@ -420,3 +420,11 @@ def test_before_a_model_is_there_the_examples_change_their_language_alone(explai
 
 def test_an_example_is_cut_to_the_models_shape(examples, fake):
     assert events.square_of(examples[0], fake.card(HEAD)).shape == (48, 80, 3)
+
+
+def test_the_card_tells_what_became_of_the_tensors_once_they_are_loaded(explainer):
+    report = {"renamed": 150, "fused": 24, "split": 0, "reshaped": 0, "dropped": 2, "filled": 1}
+    card = explainer.statuses()[0].card
+    assert "150" not in captions.card_html(card, "en")
+    assert "150 tensors" in captions.card_html(card, "en", report)
+    assert "2 left out" in captions.card_html(card, "en", report)

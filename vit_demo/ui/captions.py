@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 
 import numpy as np
@@ -28,8 +29,9 @@ def model_line(status: ModelStatus, language: str) -> str:
     return f"{line} · {say(f'page.{status.availability}', language, size=megabytes(card.download_bytes))}"
 
 
-def card_html(card: ModelCard, language: str) -> str:
-    """What the model is, in a few lines, with its licence and what to keep in mind."""
+def card_html(card: ModelCard, language: str, report: Mapping[str, object] | None = None) -> str:
+    """What the model is, in a few lines, with its licence; under a fold what to keep in mind of its weights, and once
+    they are loaded what became of their tensors."""
     head = say("page.card_head" if card.has_head else "page.card_no_head", language)
     if card.top1 is not None:
         head += ", " + say("page.card_top1", language, top1=card.top1)
@@ -44,11 +46,14 @@ def card_html(card: ModelCard, language: str) -> str:
     licence = escape(card.licence)
     if card.licence_url.startswith("https://"):
         licence = f'<a href="{escape(card.licence_url)}" target="_blank" rel="noreferrer">{licence}</a>'
-    note = ""
-    if card.note:
-        words = say("page.weights_note", language), say(card.note, language)
-        note = f"<details><summary>{escape(words[0])}</summary><p>{escape(words[1])}</p></details>"
-    return f'<div class="vd-card"><p>{escape(line)} · {licence}</p><p>{escape(say(card.why, language))}</p>{note}</div>'
+    folded = [say(card.note, language)] if card.note else []
+    if report:
+        folded.append(say("page.report", language, **report))
+    fold = ""
+    if folded:
+        inside = "".join(f"<p>{escape(words)}</p>" for words in folded)
+        fold = f"<details><summary>{escape(say('page.weights_note', language))}</summary>{inside}</details>"
+    return f'<div class="vd-card"><p>{escape(line)} · {licence}</p><p>{escape(say(card.why, language))}</p>{fold}</div>'
 
 
 def size_choices(details: ModelDetails, language: str) -> list[tuple[str, int]]:

@@ -159,7 +159,7 @@ def choose_model(
     last = layer_of(layer, details.depth) + 1 if good_model and layer else details.depth
     return {
         "good_model": model,
-        "card": card_html(details.card, language),
+        "card": card_html(details.card, language, details.report),
         "side": gr.update(choices=size_choices(details, language), value=chosen),
         "size_note": size_note(details, chosen, keep_shape, image, language),
         "layer": gr.update(maximum=details.depth, value=last),
@@ -184,7 +184,7 @@ def relabelled(explainer: ExplainerProtocol, examples: tuple[Example, ...], mode
     updates: Updates = {"examples": strip_value(examples, language)}
     if model:
         details = explainer.details(model)
-        updates["card"] = card_html(details.card, language)
+        updates["card"] = card_html(details.card, language, details.report)
         updates["side"] = gr.update(choices=size_choices(details, language))
     return updates
 

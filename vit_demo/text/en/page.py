@@ -20,6 +20,7 @@ WORDS = {
     "card_head": "predicts classes",
     "card_no_head": "no head: features only",
     "card_top1": "{top1} % of ImageNet right",
+    "report": "Loaded strictly: {renamed} tensors as they are, {fused} fused, {split} split, {reshaped} reshaped, {dropped} left out, {filled} computed.",
     "weights_note": "About these weights",
     "size": "Input size (shortest side, pixels)",
     "size_native": "{side} (own size)",
