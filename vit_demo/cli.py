@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 
     attention = commands.add_parser("attention", help="where a token looks: numbers, or a picture of all heads")
     _picture_options(attention, several=False)
-    attention.add_argument("--layer", type=int, default=0, help="from 1; the last by default")
+    attention.add_argument("--layer", type=int, default=0, help="from 1, or from the end: -1; the last by default")
     attention.add_argument("--token", default="cls", help="cls, dist, reg1 … or row,col of a patch from 1")
     attention.add_argument("--out", type=Path, help="write a PNG: the picture and every head, one scale")
     attention.set_defaults(command=_attention)
@@ -151,13 +151,12 @@ def _answer_dict(answer: Prediction | Neighbours) -> dict:
 def _attention(options: argparse.Namespace) -> None:
     explainer = _explainer(options.device)
     model = options.model or explainer.default_model()
+    layer = options.layer if options.layer < 0 else options.layer - 1  # 0: the last
     token = options.token
     if "," in token:  # the terminal counts from 1, as the page does
         row, _, col = token.partition(",")
         token = f"{int(row) - 1},{int(col) - 1}" if row.isdecimal() and col.isdecimal() else token
-    maps = explainer.attention(
-        _read(options.picture), model, _size(options), TokenQuery.named(token), options.layer - 1
-    )
+    maps = explainer.attention(_read(options.picture), model, _size(options), TokenQuery.named(token), layer)
     if options.out:
         _write_sheet(maps, options.out)
         print(f"{options.out}: the picture, then heads 1 to {len(maps.maps)}; one scale, 0 to {maps.maps.max():.4f}")

@@ -220,6 +220,11 @@ def _grey_of_numbers(picture: Image.Image) -> Image.Image:
     return Image.fromarray(np.clip(np.rint(values, out=values), 0, 255, out=values).astype(np.uint8))
 
 
+def _without_secrets() -> dict[str, str]:
+    """The environment for a child that reads strangers' files: tokens and keys stay here."""
+    return {k: v for k, v in os.environ.items() if not any(word in k.upper() for word in ("TOKEN", "SECRET", "KEY"))}
+
+
 def _ask_child(data: bytes, timeout_s: float) -> tuple[int, int, bytes]:
     """Height, width and RGB pixels from the child. Raises what the child says, or a _Refusal for how it ended."""
     root = str(Path(__file__).resolve().parents[1])
@@ -234,7 +239,7 @@ def _ask_child(data: bytes, timeout_s: float) -> tuple[int, int, bytes]:
             timeout=timeout_s,
             check=False,
             cwd=root,
-            env={**os.environ, "PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1"},
+            env={**_without_secrets(), "PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1"},
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
     except subprocess.TimeoutExpired:

@@ -21,9 +21,10 @@ from vit_demo.preprocess import prepare
 
 @dataclass(frozen=True)
 class Run:
-    """One forward pass and everything that can be seen afterwards. Tensors on the model's device, one picture."""
+    """One forward pass and everything that can be seen afterwards. Tensors on the model's device, one picture.
 
-    loaded: LoadedModel
+    It holds no reference to the model, which may be let go before it."""
+
     prepared: PreparedImage
     trace: Trace
     encoded: Encoded
@@ -53,7 +54,7 @@ class Engine:
         prepared = prepare(image, loaded.preprocess, loaded.model.config.patch_px, size)
         key = (name, loaded.revision, prepared.digest)
         run, cached = self.runs.get_or_make(key, lambda: self._forward(name, loaded, prepared), run_bytes)
-        return run if not cached else Run(run.loaded, run.prepared, run.trace, run.encoded, _as_cached(run.info))
+        return run if not cached else Run(run.prepared, run.trace, run.encoded, _as_cached(run.info))
 
     def _forward(self, name: str, loaded: LoadedModel, prepared: PreparedImage) -> Run:
         pixels = torch.from_numpy(prepared.pixels)[None].to(self.hardware.device)
@@ -62,7 +63,7 @@ class Engine:
         if pixels.is_cuda:
             torch.cuda.synchronize()
         elapsed_ms = 1000 * (time.perf_counter() - started)
-        return Run(loaded, prepared, trace, encoded, self._info(name, loaded, trace, elapsed_ms))
+        return Run(prepared, trace, encoded, self._info(name, loaded, trace, elapsed_ms))
 
     def encode(self, loaded: LoadedModel, pixels: torch.Tensor) -> tuple[Trace, Encoded]:
         """One forward pass with a trace. When the GPU's memory is full, everything kept is let go and it is tried once

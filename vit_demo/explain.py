@@ -101,6 +101,17 @@ class Explainer:
         self.details(model)
         return model
 
+    def fetch(self, model: str) -> None:
+        """Puts a model's files on this machine without loading them."""
+        from vit_demo.checkpoints import embedded
+        from vit_demo.checkpoints.sources import find
+
+        card = catalog.card_of(model)
+        if card and card.source == "embedded":
+            embedded.ensure()
+        else:
+            find(model)
+
     def details(self, model: str, progress: Callable[[int, int], None] | None = None) -> ModelDetails:
         """What a model is made of; loads it."""
         # Where tasks run in another process, the model must be loaded there, and a callback cannot follow it.
@@ -119,7 +130,7 @@ class Explainer:
             patch_px=config.patch_px,
             sizes=size_options(loaded),
             preprocess=loaded.preprocess,
-            report=loaded.report.summary(),
+            report={**loaded.report.summary(), "assumed": "; ".join(loaded.report.assumed)},
         )
 
     # -------------------------------------------------------------------------------------------------- the questions
@@ -182,7 +193,7 @@ class Explainer:
     def _predict(self, image: np.ndarray, model: str, size: SizeChoice, top: int) -> Prediction | Neighbours:
         loaded = self._load(model)
         if loaded.model.head is None:
-            return self._neighbours(image, model, size, loaded)
+            return self._neighbours(image, model, loaded)
         run = self._engine.run(image, model, size)
         probabilities = run.encoded.logits[0].softmax(dim=-1)
         count = len(probabilities)
@@ -197,13 +208,12 @@ class Explainer:
             info=run.info,
         )
 
-    def _neighbours(self, image: np.ndarray, model: str, size: SizeChoice, loaded: LoadedModel) -> Neighbours:
+    def _neighbours(self, image: np.ndarray, model: str, loaded: LoadedModel) -> Neighbours:
         """The closest examples by the class token, all at GALLERY_SIDE; the picture itself is left out of them."""
         import torch
 
         from vit_demo.analysis.features import compare_with_gallery, knn_votes, picture_features
 
-        run = self._engine.run(image, model, size)
         small = self._engine.run(image, model, SizeChoice(GALLERY_SIDE))
         layer = loaded.card.neighbour_layer
         centred, layer = layer is not None, loaded.model.config.depth - 1 if layer is None else layer
@@ -221,8 +231,8 @@ class Explainer:
             votes=tuple(knn_votes(cosines[others], labels, NEIGHBOURS)),
             layer=layer,
             centred=centred,
-            picture=run.prepared.picture,
-            info=run.info,
+            picture=small.prepared.picture,
+            info=small.info,
         )
 
     def _gallery(self, model: str, layer: int):
@@ -293,7 +303,7 @@ class Explainer:
             if config.rope is None:
                 raise DemoError("embeddings.no_positions", title=loaded.card.title)
             matrix = rope_kernel(config.rope, vit.rope_bands, grid.shape).numpy()
-        return Similarity(matrix, grid, "rope", (float(matrix.min()), 1.0), True)
+        return Similarity(matrix, grid, "rope", (float(matrix.min()), 1.0), grid.shape == config.native_grid)
 
     def _filters(self, model: str, count: int) -> FilterBank:
         import torch

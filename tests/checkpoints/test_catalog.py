@@ -110,8 +110,9 @@ def test_the_gated_model_is_metas_and_only_that():
     assert [c.id for c in CARDS if c.gated] == ["facebook/dinov3-vits16-pretrain-lvd1689m"]
 
 
-def test_a_card_is_found_with_and_without_a_revision():
-    assert card_of("timm/vit_small_patch16_224.dino@abc123") is card_of("timm/vit_small_patch16_224.dino") is not None
+def test_a_card_belongs_to_its_exact_id_and_to_no_other_revision():
+    assert card_of("timm/vit_small_patch16_224.dino") is not None
+    assert card_of("timm/vit_small_patch16_224.dino@refs/pr/1") is None
     assert card_of("timm/vit_small_patch16_224") is None
     assert card_of("") is None
 

@@ -65,7 +65,7 @@ def attention_asked(explainer) -> list[tuple]:
         (
             "embeddings",
             {"position_similarity", "filters"},
-            {"similarity", "positions_help", "filters_html", "filters_help"},
+            {"similarity", "positions_help", "filters_html", "filters_help", "status"},
         ),
     ],
 )

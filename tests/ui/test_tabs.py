@@ -208,7 +208,7 @@ def test_large_grids_show_evenly_spread_tiles_and_say_so(explainer, image):
 @pytest.mark.parametrize(("kind", "key"), [("learned", "embeddings.help_learned"), ("rope", "embeddings.help_rope")])
 def test_learned_and_rotary_positions_are_explained_apart(explainer, image, language, kind, key):
     explainer.kind = kind
-    value, found = embeddings.positions_view(explainer, image, HEAD, SizeChoice(), language)
+    value, found, _ = embeddings.positions_view(explainer, image, HEAD, SizeChoice(), language)
     assert found == key
     assert value["data"]["table"] == ("viridis" if kind == "rope" else "diverging")
     assert not any(re.search(r"\{\w+\}", words) for name, words in value["data"]["words"].items() if name != "large")

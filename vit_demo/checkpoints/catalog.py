@@ -53,7 +53,7 @@ CARDS: tuple[ModelCard, ...] = (
     _card("timm/vit_base_patch32_224.augreg_in21k_ft_in1k", "ViT-B/32", "ViT",
           88_224_232, 224, 32, "why_vit_b32", top1=80.7),
     _card("google/vit-base-patch16-224", "ViT-B/16 (Google)", "ViT", 86_567_656, 224, 16, "why_vit_google", top1=81.1),
-    _card("timm/flexivit_small.1200ep_in1k", "FlexiViT-S/16", "ViT", 22_061_416, 240, 16, "why_flexivit", top1=82.6),
+    _card("timm/flexivit_small.1200ep_in1k", "FlexiViT-S/16", "ViT", 22_061_416, 240, 16, "why_flexivit", top1=82.5),
     _card("timm/deit_tiny_patch16_224.fb_in1k", "DeiT-Ti/16", "DeiT", 5_717_416, 224, 16, "why_deit_tiny", top1=72.2),
     _card("timm/deit_tiny_distilled_patch16_224.fb_in1k", "DeiT-Ti/16 distilled", "DeiT",
           5_910_800, 224, 16, "why_distilled", top1=74.5),
@@ -78,7 +78,7 @@ CARDS: tuple[ModelCard, ...] = (
           22_057_344, 518, 14, "why_dinov2_reg"),
     _card("timm/vit_base_patch14_dinov2.lvd142m", "DINOv2-B/14", "DINOv2", 86_579_712, 518, 14, "why_dinov2_base"),
     _card("timm/vit_base_patch14_reg4_dinov2.lvd142m", "DINOv2-B/14 registers", "DINOv2",
-          86_582_016, 518, 14, "why_dinov2_base"),
+          86_582_016, 518, 14, "why_dinov2_reg"),
     _card("timm/vit_small_patch16_dinov3.lvd1689m", "DINOv3-S/16", "DINOv3",
           21_586_944, 256, 16, "why_dinov3", DINOV3, note="catalog.note_dinov3"),
     _card("timm/vit_small_plus_patch16_dinov3.lvd1689m", "DINOv3-S+/16", "DINOv3",
@@ -93,7 +93,7 @@ CARDS: tuple[ModelCard, ...] = (
     _card("timm/vit_tiny_patch16_dinov3_qkvb.eupe_lvd1689m", "EUPE-Ti/16", "DINOv3",
           5_489_664, 256, 16, "why_eupe", FAIR_NC, note="catalog.note_noncommercial"),
     _card("timm/vit_small_patch16_dinov3_qkvb.eupe_lvd1689m", "EUPE-S/16", "DINOv3",
-          21_596_160, 256, 16, "why_eupe", FAIR_NC, note="catalog.note_noncommercial"),
+          21_596_160, 256, 16, "why_eupe_small", FAIR_NC, note="catalog.note_noncommercial"),
     _card(EMBEDDED_ID, "DINOv2-S/14, saliency", "DINOv2",
           22_056_192, 518, 14, "why_embedded", MIT,
           source="embedded", note="catalog.note_embedded", neighbour_layer=9),  # layer 10 of 12: measured best
@@ -102,9 +102,8 @@ CARDS: tuple[ModelCard, ...] = (
 
 
 def card_of(model_id: str) -> ModelCard | None:
-    """The card of a catalogue id (a revision after @ is ignored), or None."""
-    bare = model_id.split("@")[0]
-    return next((card for card in CARDS if card.id == bare), None)
+    """The card of exactly this catalogue id, or None: another revision may hold other weights."""
+    return next((card for card in CARDS if card.id == model_id), None)
 
 
 def statuses(hub_reachable: bool | None) -> tuple[ModelStatus, ...]:

@@ -54,7 +54,7 @@ def _read_torch(path: Path, name: str) -> dict[str, Any]:
         with torch.serialization.safe_globals([argparse.Namespace]):
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if "Weights only load failed" in str(error) and "Unsupported" in str(error):
+        if "Unsupported global" in str(error) or "Unsupported class" in str(error):
             raise ModelError("checkpoint.unsafe_pickle", name=name) from error
         raise ModelError("checkpoint.damaged_weights", name=name) from error
     except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:

@@ -56,7 +56,10 @@ def load_model(
     where = str(embedded.ensure()) if card and card.source == "embedded" else name
     source = find(where, progress=progress, offline=offline)
     read = read_weights(source.weights, name)
-    plan, state = _plan(source, read, name)
+    try:
+        plan, state = _plan(source, read, name)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:  # a config.json that holds something else
+        raise ModelError("checkpoint.unsupported", name=name, reason=f"its config.json: {error}") from error
     model, report = build(plan, state, name)
     model.to(device)
     return LoadedModel(
@@ -127,7 +130,7 @@ def _own_card(name: str, source: Source, plan: Plan, model: VisionTransformer) -
         family=plan.family,
         parameters=parameters,
         download_bytes=parameters * catalog.BYTES_PER_PARAMETER,
-        licence=(source.config or {}).get("license", "?"),
+        licence=str((source.config or {}).get("license", "licence not stated")),
         licence_url="",
         has_head=plan.config.num_classes > 0,
         native_size=plan.config.image_size,

@@ -17,7 +17,7 @@ from vit_demo.ui.views import AttentionView, ExampleStrip, SimilarityView, strip
 
 MODEL_POOL = dict(concurrency_id="model", concurrency_limit=1)  # one computation at a time, whoever asks
 VIEWS = "predict_html predict_help attention token similarity positions_help filters_html filters_help status"
-LOAD_POOL = dict(concurrency_id="load", concurrency_limit=2)  # a download must not keep others from their views
+LOAD_POOL = dict(concurrency_id="load", concurrency_limit=8)  # a download must not keep others from their views
 QUEUE_SIZE = 80  # more than a class of thirty; beyond it one is told to come back
 
 
@@ -48,7 +48,7 @@ def build_demo(explainer: ExplainerProtocol, examples_folder: Path, any_model: b
     """The whole page around an explainer. `any_model` lets ids, folders and files be typed."""
     examples = read_examples(examples_folder)
     words, parts = Words(), {}
-    with gr.Blocks(title=say("page.title"), analytics_enabled=False, delete_cache=(600, 3600)) as demo:
+    with gr.Blocks(title=say("page.title"), analytics_enabled=False, delete_cache=(600, 3000)) as demo:
         parts["tab"], parts["good_model"] = gr.State("attention"), gr.State("")
         _header(words, parts)
         with gr.Row():
@@ -57,7 +57,7 @@ def build_demo(explainer: ExplainerProtocol, examples_folder: Path, any_model: b
             with gr.Column(scale=3, min_width=320), gr.Tabs(selected="attention"):
                 tabs = _tabs(words, parts)
         _wire(demo, explainer, examples, words, parts, tabs)
-    demo.queue(max_size=QUEUE_SIZE)
+    demo.queue(max_size=QUEUE_SIZE, api_open=False)  # nobody passes by the queue and its bounds
     return demo
 
 
@@ -141,8 +141,9 @@ def _wire(demo: gr.Blocks, explainer: ExplainerProtocol, examples, words: Words,
 
     light = dict(queue=False, show_progress="hidden")  # no model needed: answered at once
     quiet = dict(MODEL_POOL, show_progress="hidden")
-    show = partial(events.show, explainer, examples), "image model side keep_shape layer token tab language", VIEWS
-    seen = ask(*show, dict(MODEL_POOL, show_progress="minimal", show_progress_on=parts["status"]))
+    show = partial(events.show, explainer, examples), "image good_model side keep_shape layer token tab language", VIEWS
+    working = [parts["status"], parts["attention"], parts["predict_html"]]
+    seen = ask(*show, dict(MODEL_POOL, show_progress="minimal", show_progress_on=working))
     latest = ask(*show, dict(quiet, trigger_mode="always_last"))
     model_in = "image model good_model side keep_shape layer language"
     model_out = "model good_model card side size_note layer"
@@ -150,8 +151,8 @@ def _wire(demo: gr.Blocks, explainer: ExplainerProtocol, examples, words: Words,
     load = ask(partial(events.choose_model, explainer), model_in, model_out, loading, _with_progress)
     typed = ask(partial(events.choose_typed_model, explainer), model_in, model_out, loading, _with_progress)
     marks = ask(partial(events.refresh_models, explainer), "model language", "model", light)
-    note = ask(partial(events.resized, explainer), "image model side keep_shape language", "size_note", quiet)
-    named = ask(partial(events.relabelled, explainer, examples), "model language", "examples card side", quiet)
+    note = ask(partial(events.resized, explainer), "image good_model side keep_shape language", "size_note", quiet)
+    named = ask(partial(events.relabelled, explainer, examples), "good_model language", "examples card side", quiet)
     first = ask(
         partial(events.first_look, explainer, examples), "", "language model card attention status", light, _of_request
     )
@@ -178,8 +179,10 @@ def _wire(demo: gr.Blocks, explainer: ExplainerProtocol, examples, words: Words,
 
 
 def _picker(examples: tuple[Example, ...]):
-    def run(event: gr.EventData) -> str:  # gradio looks for the annotation, which a partial hides
-        return str(examples[int(event._data["index"])].path)
+    def run(event: gr.EventData):  # gradio looks for the annotation, which a partial hides
+        index = event._data.get("index") if isinstance(event._data, dict) else None
+        known = isinstance(index, int) and 0 <= index < len(examples)
+        return str(examples[index].path) if known else gr.skip()
 
     return run
 

@@ -8,6 +8,7 @@ from html import escape
 import numpy as np
 
 from vit_demo.contract import ModelCard, ModelDetails, ModelStatus, RunInfo, SizeChoice
+from vit_demo.grid import PatchGrid
 from vit_demo.preprocess import input_size
 from vit_demo.text import say
 
@@ -43,12 +44,14 @@ def card_html(card: ModelCard, language: str, report: Mapping[str, object] | Non
         patch=card.patch_px,
         head=head,
     )
-    licence = escape(card.licence)
+    licence = escape(str(card.licence))
     if card.licence_url.startswith("https://"):
         licence = f'<a href="{escape(card.licence_url)}" target="_blank" rel="noreferrer">{licence}</a>'
     folded = [say(card.note, language)] if card.note else []
     if report:
         folded.append(say("page.report", language, **report))
+        if report.get("assumed"):
+            folded.append(say("page.assumed", language, what=report["assumed"]))
     fold = ""
     if folded:
         inside = "".join(f"<p>{escape(words)}</p>" for words in folded)
@@ -106,6 +109,27 @@ def status_html(info: RunInfo, view_ms: float, language: str) -> str:
         f'<div class="vd-status"><p>{escape(first)}</p><p>{escape(positions)}</p>'
         f"<p>{escape(times)}{escape(revision)}</p></div>"
     )
+
+
+def embeddings_status_html(details: ModelDetails, grid: PatchGrid | None, view_ms: float, language: str) -> str:
+    """The status line of a view that needs no forward pass."""
+    card = details.card
+    lines = [f"{card.title} · {card.parameters / 1e6:.1f} M"]
+    if grid is not None:
+        lines = [
+            say(
+                "page.status",
+                language,
+                title=card.title,
+                parameters=f"{card.parameters / 1e6:.1f}",
+                rows=grid.rows,
+                cols=grid.cols,
+                patch=grid.patch_px,
+                tokens=f"{grid.num_tokens:,}",
+            )
+        ]
+    lines.append(say("page.status_view", language, view=f"{view_ms:.0f}"))
+    return '<div class="vd-status">' + "".join(f"<p>{escape(line)}</p>" for line in lines) + "</div>"
 
 
 def position_words(info: RunInfo, language: str) -> str:

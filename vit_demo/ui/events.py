@@ -19,8 +19,9 @@ from vit_demo.contract import (
     SizeChoice,
     TokenQuery,
 )
+from vit_demo.grid import PatchGrid
 from vit_demo.text import say
-from vit_demo.ui.captions import card_html, model_choices, size_choices, size_note, status_html
+from vit_demo.ui.captions import card_html, embeddings_status_html, model_choices, size_choices, size_note, status_html
 from vit_demo.ui.gallery import Example
 from vit_demo.ui.inputs import language_of, query_of, size_of
 from vit_demo.ui.tabs.attention import attention_view, patches_data, token_choices
@@ -74,7 +75,8 @@ def show(
     if not model:
         return {}  # the page is still opening
     if image is None:
-        return {"status": f'<div class="vd-status"><p>{say("page.no_picture", language)}</p></div>'}
+        words = f'<div class="vd-status"><p>{say("page.no_picture", language)}</p></div>'
+        return {"status": words, "attention": None, "predict_html": words}
     size = size_of(side, keep_shape)
     started = time.perf_counter()
     if tab == "predict":
@@ -82,13 +84,13 @@ def show(
         help_key = "predict.help" if explainer.details(model).card.has_head else "predict.help_neighbours"
         updates = {"predict_html": html, "predict_help": say(help_key, language)}
     elif tab == "embeddings":
-        updates, info = _embeddings(explainer, image, model, size, language), None
+        updates, grid = _embeddings(explainer, image, model, size, language)
+        view_ms = 1000 * (time.perf_counter() - started)
+        return {**updates, "status": embeddings_status_html(explainer.details(model), grid, view_ms, language)}
     else:
         updates, info = _attention(explainer, image, model, size, token, layer, language)
-    if info is not None:
-        view_ms = max(0.0, 1000 * (time.perf_counter() - started) - (0 if info.cached else info.forward_ms))
-        updates["status"] = status_html(info, view_ms, language)
-    return updates
+    view_ms = max(0.0, 1000 * (time.perf_counter() - started) - (0 if info.cached else info.forward_ms))
+    return {**updates, "status": status_html(info, view_ms, language)}
 
 
 def _attention(explainer, image, model, size: SizeChoice, token, layer, language) -> tuple[Updates, RunInfo]:
@@ -101,16 +103,17 @@ def _attention(explainer, image, model, size: SizeChoice, token, layer, language
     return {"attention": data, "token": gr.update(choices=choices, value=query.name)}, info
 
 
-def _embeddings(explainer, image, model, size: SizeChoice, language) -> Updates:
+def _embeddings(explainer, image, model, size: SizeChoice, language) -> tuple[Updates, PatchGrid | None]:
     html, filters_help = filters_view(explainer, model, language)
     updates = {"filters_html": html, "filters_help": filters_help}
     try:
-        data, help_key = positions_view(explainer, image, model, size, language)
-        return {**updates, "similarity": gr.update(value=data, visible=True), "positions_help": say(help_key, language)}
+        data, help_key, grid = positions_view(explainer, image, model, size, language)
     except DemoError as error:
         if error.key != "embeddings.no_positions":
             raise
-        return {**updates, "similarity": gr.update(visible=False), "positions_help": error.say(language)}
+        return {**updates, "similarity": gr.update(visible=False), "positions_help": error.say(language)}, None
+    shown = gr.update(value=data, visible=True)
+    return {**updates, "similarity": shown, "positions_help": say(help_key, language)}, grid
 
 
 def layer_of(layer: object, depth: int) -> int:
@@ -121,10 +124,12 @@ def layer_of(layer: object, depth: int) -> int:
         return depth - 1
 
 
-def picked_patch(event: gr.EventData) -> str:
-    """The patch that was clicked in the view, as a token."""
-    row, col = event._data["index"]
-    return TokenQuery(None, int(row), int(col)).name
+def picked_patch(event: gr.EventData) -> str | dict:
+    """The patch that was clicked in the view, as a token; nothing for an event of another shape."""
+    index = event._data.get("index") if isinstance(event._data, dict) else None
+    if not isinstance(index, list) or len(index) != 2 or not all(isinstance(i, int) for i in index):
+        return gr.skip()
+    return TokenQuery(None, *index).name
 
 
 # ------------------------------------------------------------------------------------------------------------- model

@@ -36,5 +36,6 @@ def launch_arguments(examples: Path) -> dict:
         footer_links=[],
         show_error=False,
         ssr_mode=False,
+        share=False,
         state_session_capacity=200,
     )

@@ -21,6 +21,8 @@ WORDS = {
     "scale_rope": "match left",
     "grid_native": "the {rows}×{cols} grid it was trained on",
     "grid_other": "stretched to {rows}×{cols}",
+    "grid_rope": "worked out for {rows}×{cols}",
+    "two_notes": "{first}. {second}",
     "filters_heading": "## Patch embedding",
     "help_filters": (
         "**You see** the first {count} principal components of the {total} filters that turn a patch into a token. "

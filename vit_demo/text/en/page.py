@@ -26,7 +26,7 @@ WORDS = {
     "size_native": "{side} (own size)",
     "keep_shape": "Keep the picture's shape instead of cropping it",
     "size_cost": "{side} px: {rows}×{cols} patches, {tokens} tokens, {cost} × the work of its own size",
-    "size_own": "{side} px: {rows}×{cols} patches, {tokens} tokens; the size it was trained at",
+    "size_own": "{side} px: {rows}×{cols} patches, {tokens} tokens; its own size",
     "loading_short": "Loading",
     "loading": "Loading {title}. The picture is already cut into the patches that it will read.",
     "status": "{title} · {parameters} M parameters · {rows}×{cols} patches of {patch} px · {tokens} tokens",
@@ -36,10 +36,12 @@ WORDS = {
     "position_rope": "rotation (RoPE)",
     "position_table_rope": "learned table and rotation (RoPE)",
     "position_none": "none",
+    "status_view": "this view {view} ms",
+    "assumed": "Assumed, since the file does not say: {what}.",
     "status_time": "{device}, {dtype} · forward pass {forward} ms · this view {view} ms",
     "status_time_cached": "{device}, {dtype} · forward pass {forward} ms, kept · this view {view} ms",
     "privacy": (
-        "Pictures are used to compute what you see and are deleted within an hour. Nothing is logged or sent elsewhere."
+        "Pictures are used to compute what you see; their files are deleted within an hour. Nothing is logged or sent elsewhere."
     ),
     "no_picture": "No picture yet. Drop one on the left, paste one, or take an example.",
     "moved_token": "The chosen patch does not exist in this grid; the view went back to the class token.",

@@ -16,7 +16,7 @@ WORDS = {
     "rest": "all {count} others together",
     "cosine": "cosine",
     "vote": "Weighted k-NN among the examples (DINO): {votes}",
-    "layer": "class token after layer {layer} of {depth}",
+    "layer": "class token after layer {layer} of {depth}, every picture cropped at {side} px",
     "centred": "the examples' mean taken off",
     "no_neighbours": "There are no other example pictures to compare with.",
 }

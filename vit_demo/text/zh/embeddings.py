@@ -21,6 +21,8 @@ WORDS = {
     "scale_rope": "剩余匹配",
     "grid_native": "训练时的 {rows}×{cols} 网格",
     "grid_other": "拉伸到 {rows}×{cols}",
+    "grid_rope": "按 {rows}×{cols} 计算",
+    "two_notes": "{first}。{second}",
     "filters_heading": "## 图块嵌入",
     "help_filters": (
         "**您看到的**是把图块变成词元的 {total} 个滤波器的前 {count} 个主成分。"

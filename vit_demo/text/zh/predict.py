@@ -15,7 +15,7 @@ WORDS = {
     "rest": "其余 {count} 类合计",
     "cosine": "余弦相似度",
     "vote": "示例中的加权 k 近邻（DINO 方法）：{votes}",
-    "layer": "第 {layer} 层（共 {depth} 层）之后的类别词元",
+    "layer": "第 {layer} 层（共 {depth} 层）之后的类别词元，所有图片按 {side} 像素裁剪",
     "centred": "已减去示例的均值",
     "no_neighbours": "没有其他示例图片可供比较。",
 }

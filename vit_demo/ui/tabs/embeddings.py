@@ -7,6 +7,7 @@ from html import escape
 import numpy as np
 
 from vit_demo.contract import ExplainerProtocol, SizeChoice
+from vit_demo.grid import PatchGrid
 from vit_demo.render.colour import DIVERGING
 from vit_demo.render.figures import filter_sheet, tile_positions
 from vit_demo.text import say
@@ -15,21 +16,22 @@ from vit_demo.ui.views import base64_of, png_url
 
 def positions_view(
     explainer: ExplainerProtocol, image: np.ndarray | None, model: str, size: SizeChoice, language: str
-) -> tuple[dict, str]:
-    """(data for the SimilarityView, key of the help text). On the grid of the picture at its size."""
+) -> tuple[dict, str, PatchGrid]:
+    """(data for the SimilarityView, key of the help text, grid). On the grid of the picture at its size."""
     similarity = explainer.position_similarity(model, size, image)
     grid, (low, high) = similarity.grid, similarity.limits
     rows, cols = tile_positions(grid)
     chosen = [row * grid.cols + col for row in rows for col in cols]
     scaled = (similarity.matrix[chosen] - low) / max(high - low, 1e-9) * 255
-    how = say("embeddings.grid_native" if similarity.native else "embeddings.grid_other", language).format(
-        rows=grid.rows, cols=grid.cols
-    )
-    note = how
+    rope = similarity.kind == "rope"
+    other = "embeddings.grid_rope" if rope else "embeddings.grid_other"
+    how = "embeddings.grid_native" if similarity.native else other
+    note = say(how, language, rows=grid.rows, cols=grid.cols)
     if (len(rows), len(cols)) != grid.shape:
         shown = {"rows": grid.rows, "cols": grid.cols, "shown_rows": len(rows), "shown_cols": len(cols)}
-        note = f"{how}. {say('embeddings.tiles_every', language, **shown)}"
-    rope = similarity.kind == "rope"
+        note = say(
+            "embeddings.two_notes", language, first=note, second=say("embeddings.tiles_every", language, **shown)
+        )
     data = {
         "rows": grid.rows,
         "cols": grid.cols,
@@ -47,7 +49,7 @@ def positions_view(
             "large": say("embeddings.large", language),
         },
     }
-    return {"picture": None, "data": data}, "embeddings.help_rope" if rope else "embeddings.help_learned"
+    return {"picture": None, "data": data}, "embeddings.help_rope" if rope else "embeddings.help_learned", grid
 
 
 def filters_view(explainer: ExplainerProtocol, model: str, language: str) -> tuple[str, str]:

@@ -59,7 +59,9 @@ def _neighbours(answer: Neighbours, examples: tuple[Example, ...], language: str
             f'<span class="vd-track"><span class="vd-fill" style="width:{100 * max(0, cosine):.1f}%"></span></span>'
             f'<span class="vd-number">{signed(cosine)}</span></li>'
         )
-    how = say("predict.layer", language, layer=answer.layer + 1, depth=answer.info.depth)
+    how = say(
+        "predict.layer", language, layer=answer.layer + 1, depth=answer.info.depth, side=min(answer.picture.shape[:2])
+    )
     if answer.centred:
         how += ", " + say("predict.centred", language)
     votes = ", ".join(

@@ -10,7 +10,8 @@ let data = null, maps = [], mean = null, chosen = -1, cursor = null;
 
 function load() {
   const value = props.value;
-  if (!value || !value.picture) return;
+  view.hidden = !value || !value.picture;
+  if (view.hidden) return;
   const before = data;
   data = value.data;
   const picture = find(".vd-picture");
