@@ -190,3 +190,11 @@ def test_a_truncated_file_is_refused_in_a_sentence(dino, suffix, tmp_path):
         vit_demo.load_model(str(path))
     assert caught.value.key == "checkpoint.damaged_weights"
     assert str(tmp_path) not in str(caught.value).replace(str(path), "")
+
+
+def test_bytes_that_are_no_checkpoint_are_called_damaged_not_dangerous(tmp_path):
+    path = tmp_path / "noise.pth"
+    path.write_bytes(np.random.default_rng(0).bytes(4096))
+    with pytest.raises(ModelError) as caught:
+        vit_demo.load_model(str(path))
+    assert caught.value.key == "checkpoint.damaged_weights"

@@ -112,3 +112,13 @@ def test_other_model_types_are_refused_by_name(tmp_path):
     save_file({"x": torch.zeros(1)}, tmp_path / "model.safetensors")
     with pytest.raises(ModelError, match="swin"):
         vit_demo.load_model(str(tmp_path))
+
+
+@pytest.mark.parametrize("wrong", [{"hidden_size": "wide"}, {"patch_size": None}, {"id2label": ["a", "b"]}])
+def test_a_config_that_holds_something_else_is_refused_in_a_sentence(wrong, shake, tmp_path):
+    shake(Dinov2ForImageClassification(Dinov2Config(**SHAPE, num_labels=2))).save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, **wrong}))
+    with pytest.raises(ModelError) as caught:
+        vit_demo.load_model(str(tmp_path))
+    assert caught.value.key == "checkpoint.unsupported"
