@@ -21,6 +21,7 @@ HOST = os.environ.get("GRADIO_SERVER_NAME", "0.0.0.0" if ON_SPACE else "127.0.0.
 # Paths of this machine and any repository may be opened by name where one says so: the page cannot know whether a
 # proxy stands before it. `make run` does.
 ANY_MODEL = os.environ.get("VIT_DEMO_ANY_MODEL", "") == "1"
+PREPARE_AFTER_S = 2.5
 
 explainer = Explainer(os.environ.get("VIT_DEMO_DEVICE", "auto"), any_model=ANY_MODEL)
 demo = build_demo(explainer, EXAMPLES, any_model=ANY_MODEL)
@@ -43,5 +44,8 @@ if ON_SPACE and "SPACES_ZERO_GPU" in os.environ:
 
 if __name__ == "__main__":
     demo.launch(server_name=HOST, prevent_thread_lock=True, **launch_arguments(EXAMPLES))
-    threading.Thread(target=prepare, name="prepare", daemon=True).start()
+    # A first visitor's page comes before the import of torch, which would keep the server from answering.
+    waiting = threading.Timer(PREPARE_AFTER_S, prepare)
+    waiting.daemon = True
+    waiting.start()
     demo.block_thread()
