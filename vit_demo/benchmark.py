@@ -33,6 +33,7 @@ VARIANTS = {
     "hf": "transformers, forward (fused)",
     "eager": "transformers, eager with output_attentions",
 }
+LEAST_SECONDS = 45  # of measuring per case
 AIMS = {"plain": 1.0, "trace": 1.03, "rows": 1.06}  # times timm's
 
 
@@ -99,13 +100,17 @@ def _transformers_twin(config, how: str):
 
 
 def measure_times(bench: Bench, rounds: int) -> dict[str, list[float]]:
-    """Milliseconds of every variant in every round; one unmeasured round first."""
+    """Milliseconds of every variant in every round; one unmeasured round first.
+
+    At least `rounds`, and more of what is quick: the noise of a machine is the same for short passes and long ones.
+    """
     import torch
 
     names = list(bench.calls)
     times: dict[str, list[float]] = {name: [] for name in names}
+    started_at, round_ = time.perf_counter(), 0
     with torch.inference_mode():
-        for round_ in range(rounds + 1):
+        while round_ <= rounds or time.perf_counter() - started_at < LEAST_SECONDS:
             shift = round_ % len(names)
             for name in names[shift:] + names[:shift]:
                 started = time.perf_counter()
@@ -114,6 +119,7 @@ def measure_times(bench: Bench, rounds: int) -> dict[str, list[float]]:
                 del made
                 if round_:
                     times[name].append(elapsed)
+            round_ += 1
     return times
 
 
