@@ -19,20 +19,22 @@ LONG_FUNCTION, LONGEST_FUNCTION = 50, 70
 
 # Part of vit_demo → what it never imports, at the top or inside a function. A part is a module or package's name.
 NEVER = {
-    "contract": "torch gradio PIL model checkpoints analysis render ui explain engine preprocess decode",
-    "grid": "torch gradio PIL text contract model checkpoints analysis render ui explain engine",
-    "text": "torch gradio numpy PIL contract model checkpoints analysis render ui explain engine",
+    "contract": "torch gradio PIL model checkpoints analysis render ui explain engine answers preprocess decode",
+    "grid": "torch gradio PIL text contract model checkpoints analysis render ui explain engine answers",
+    "text": "torch gradio numpy PIL contract model checkpoints analysis render ui explain engine answers",
     "cache": "torch gradio model checkpoints analysis render ui explain engine text",
     "decode": "torch gradio model checkpoints analysis render ui explain engine text",
     "preprocess": "torch gradio model checkpoints analysis render ui explain engine text",
-    "model": "checkpoints analysis ui huggingface_hub gradio render text explain engine timm transformers",
-    "checkpoints": "analysis ui gradio render text explain engine",
-    "analysis": "checkpoints render ui gradio text explain engine huggingface_hub timm transformers",
-    "render": "torch gradio text model checkpoints analysis ui explain engine",
-    "ui": "torch model checkpoints analysis explain engine hardware huggingface_hub timm transformers safetensors",
+    "model": "checkpoints analysis ui huggingface_hub gradio render text explain engine answers timm transformers",
+    "checkpoints": "analysis ui gradio render text explain engine answers",
+    "analysis": "checkpoints render ui gradio text explain engine answers huggingface_hub timm transformers",
+    "render": "torch gradio text model checkpoints analysis ui explain engine answers",
+    "ui": "torch model checkpoints analysis explain engine answers hardware huggingface_hub timm transformers "
+    "safetensors",
     "hardware": "gradio ui render text",
-    "engine": "gradio ui render text",
-    "sizes": "gradio ui render text analysis explain engine",
+    "engine": "gradio ui render text explain answers",
+    "answers": "gradio ui render text explain",
+    "sizes": "gradio ui render text analysis explain engine answers",
     "explain": "gradio ui render text",
     "cli": "gradio ui",
     "benchmark": "gradio ui",
@@ -102,7 +104,7 @@ def imports() -> tuple[Import, ...]:
 
 def test_the_walk_sees_imports_inside_functions_and_of_submodules():
     seen = {(found.part, found.target, found.at_top) for found in imports()}
-    assert ("explain", "torch", False) in seen
+    assert ("checkpoints", "timm", False) in seen
     assert ("model", "torch", True) in seen
     assert ("ui", "gradio", True) in seen
     assert ("ui", "contract", True) in seen
@@ -245,7 +247,8 @@ def import_watched(modules: list[str], folder: Path, first: tuple[str, ...] = ()
 def test_importing_the_package_and_the_page_does_nothing(tmp_path):
     did = import_watched(["vit_demo", "vit_demo.ui.build"], tmp_path, first=("gradio",))
     assert did["network"] == []
-    assert did["written"] == []
+    # Gradio writes a .pyi beside the source of every component class, once
+    assert [path for path in did["written"] if not path.endswith(".pyi")] == []
     assert did["processes"] == []
     assert {"torch", "timm", "transformers", "safetensors"} & set(did["loaded"]) == set()
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

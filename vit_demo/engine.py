@@ -6,17 +6,20 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from vit_demo.cache import ByteCache
 from vit_demo.checkpoints.load import LoadedModel, load_model
-from vit_demo.contract import DemoError, PreparedImage, RunInfo, SizeChoice
+from vit_demo.contract import DemoError, ModelError, PreparedImage, RunInfo, SizeChoice
 from vit_demo.hardware import Hardware
 from vit_demo.model import Encoded, Trace
 from vit_demo.model.position import RESAMPLING
 from vit_demo.preprocess import prepare
+
+KEPT_BYTES = 128 << 20
 
 
 @dataclass(frozen=True)
@@ -32,19 +35,27 @@ class Run:
 
 
 class Engine:
-    """Loads models and runs them, each once: bounded caches of models and of traces, keyed by content."""
+    """Loads models and runs them, each once: bounded caches of models and of traces, keyed by content.
 
-    def __init__(self, hardware: Hardware, model_bytes: int, trace_bytes: int):
-        self.hardware = hardware
+    `gallery` is the folder of labelled example pictures; `offers` says which models may be loaded. `kept` is for small
+    results that cost more than a forward pass.
+    """
+
+    def __init__(
+        self, hardware: Hardware, model_bytes: int, trace_bytes: int, gallery: Path, offers: Callable[[str], bool]
+    ):
+        self.hardware, self.gallery, self._offers = hardware, gallery, offers
         self.models = ByteCache(model_bytes)
         self.runs = ByteCache(trace_bytes)
-        self.galleries = ByteCache(64 << 20)
+        self.kept = ByteCache(KEPT_BYTES)
         self._compute = threading.Lock()  # one forward pass at a time: two would only slow each other down
         if hardware.threads:
             torch.set_num_threads(hardware.threads)
 
     def load(self, name: str, progress: Callable[[int, int], None] | None = None) -> LoadedModel:
-        """The model of that name, from memory where it is there. Raises ModelError."""
+        """The model of that name, from memory where it is there. Raises ModelError, also for what is not offered."""
+        if not self._offers(name):
+            raise ModelError("checkpoint.not_offered", name=str(name)[:80])
         make = lambda: load_model(name, device=self.hardware.device, progress=progress)  # noqa: E731
         return self.models.get_or_make(name, make, lambda loaded: loaded.nbytes)[0]
 

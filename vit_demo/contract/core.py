@@ -1,14 +1,10 @@
-"""What the interface and the engine share: frozen numpy dataclasses, one error, and the Explainer protocol.
-
-Nothing here knows torch or gradio, so every value can cross a process boundary and every handler can be tested with a
-fake engine.
-"""
+"""What every part shares: errors for people, models, pictures, sizes, tokens, and how a pass came about."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
@@ -175,72 +171,6 @@ class RunInfo:
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """Class probabilities of a model with a head: parallel tuples, best first; `rest` is the mass of all others.
-    `picture` (H, W, 3) uint8 is what the model saw."""
-
-    labels: tuple[str, ...]
-    probabilities: tuple[float, ...]
-    rest: float
-    num_classes: int
-    picture: np.ndarray
-    info: RunInfo
-
-
-@dataclass(frozen=True)
-class Neighbours:
-    """The labelled example pictures closest to a picture, for a model without a head: best first, cosine in −1…1.
-
-    `votes` is the weighted k-NN of Caron et al. 2021: label and share of the summed exp(cosine / 0.07).
-    `layer` counts from 0; `centred` says that the gallery's mean was taken off first.
-    """
-
-    names: tuple[str, ...]
-    labels: tuple[str, ...]
-    cosines: tuple[float, ...]
-    votes: tuple[tuple[str, float], ...]
-    layer: int
-    centred: bool
-    picture: np.ndarray
-    info: RunInfo
-
-
-@dataclass(frozen=True)
-class HeadMaps:
-    """Where one token looks in one layer: `maps` (heads, rows, cols) and `prefix` (heads, prefix tokens); for each
-    head the two add up to 1."""
-
-    maps: np.ndarray
-    prefix: np.ndarray
-    query: TokenQuery
-    layer: int
-    picture: np.ndarray
-    info: RunInfo
-
-
-@dataclass(frozen=True)
-class Similarity:
-    """Similarity of every position with every other, `matrix` (rows·cols, rows·cols) in `limits`; `kind` is
-    "learned" (cosine of position embeddings) or "rope" (the rotary kernel)."""
-
-    matrix: np.ndarray
-    grid: PatchGrid
-    kind: Literal["learned", "rope"]
-    limits: tuple[float, float]
-    native: bool
-
-
-@dataclass(frozen=True)
-class FilterBank:
-    """Principal components of the patch-embedding filters: `filters` (k, P, P, 3) in 0…1 for display, and the share
-    of variance that each explains (k,)."""
-
-    filters: np.ndarray
-    explained: np.ndarray
-    num_filters: int
-
-
-@dataclass(frozen=True)
 class SizeOption:
     """One entry of the size control and what it costs: patches and tokens, and the work relative to the native size.
     `side` is the shorter side in pixels."""
@@ -265,22 +195,3 @@ class ModelDetails:
     sizes: tuple[SizeOption, ...]
     preprocess: PreprocessSpec
     report: Mapping[str, object] = field(default_factory=dict)
-
-
-class ExplainerProtocol(Protocol):
-    """One method per question; numpy pictures (H, W, 3) uint8 in, the dataclasses above out. Each call carries all
-    that it needs. Raises DemoError with a sentence for people."""
-
-    def statuses(self) -> tuple[ModelStatus, ...]: ...
-
-    def default_model(self) -> str: ...
-
-    def details(self, model: str, progress: Callable[[int, int], None] | None = None) -> ModelDetails: ...
-
-    def predict(self, image: np.ndarray, model: str, size: SizeChoice, top: int = 5) -> Prediction | Neighbours: ...
-
-    def attention(self, image: np.ndarray, model: str, size: SizeChoice, query: TokenQuery, layer: int) -> HeadMaps: ...
-
-    def position_similarity(self, model: str, size: SizeChoice, image: np.ndarray | None = None) -> Similarity: ...
-
-    def filters(self, model: str, count: int = 28) -> FilterBank: ...

@@ -1,0 +1,25 @@
+"""What a model is made of, known once it is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from vit_demo.contract import ModelDetails
+from vit_demo.engine import Engine
+from vit_demo.sizes import size_options
+
+
+def details(engine: Engine, model: str, progress: Callable[[int, int], None] | None = None) -> ModelDetails:
+    """Loads a model and tells what it is made of; `progress(done_bytes, total_bytes)` follows a download."""
+    loaded = engine.load(model, progress)
+    config = loaded.model.config
+    return ModelDetails(
+        card=loaded.card,
+        depth=config.depth,
+        heads=config.heads,
+        prefix_names=config.prefix_names,
+        patch_px=config.patch_px,
+        sizes=size_options(loaded),
+        preprocess=loaded.preprocess,
+        report={**loaded.report.summary(), "assumed": "; ".join(loaded.report.assumed)},
+    )

@@ -1,0 +1,40 @@
+"""What the Predict tab is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vit_demo.contract.core import RunInfo
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Class probabilities of a model with a head: parallel tuples, best first; `rest` is the mass of all others.
+    `picture` (H, W, 3) uint8 is what the model saw."""
+
+    labels: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    rest: float
+    num_classes: int
+    picture: np.ndarray
+    info: RunInfo
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The labelled example pictures closest to a picture, for a model without a head: best first, cosine in −1…1.
+
+    `votes` is the weighted k-NN of Caron et al. 2021: label and share of the summed exp(cosine / 0.07).
+    `layer` counts from 0; `centred` says that the gallery's mean was taken off first.
+    """
+
+    names: tuple[str, ...]
+    labels: tuple[str, ...]
+    cosines: tuple[float, ...]
+    votes: tuple[tuple[str, float], ...]
+    layer: int
+    centred: bool
+    picture: np.ndarray
+    info: RunInfo
