@@ -36,6 +36,8 @@ NEVER = {
     "answers": "gradio ui render text explain",
     "sizes": "gradio ui render text analysis explain engine answers",
     "explain": "gradio ui render text",
+    "ink": "torch gradio model checkpoints analysis render ui explain engine answers text",
+    "training": "gradio ui render text explain engine answers timm transformers huggingface_hub",
     "cli": "gradio ui",
     "benchmark": "gradio ui",
 }

@@ -1,4 +1,4 @@
-"""The same questions from a terminal: `python -m vit_demo models | predict | attention | prepare | bench`."""
+"""The same questions from a terminal: `python -m vit_demo models | predict | attention | prepare | train | bench`."""
 
 from __future__ import annotations
 
@@ -59,6 +59,13 @@ def _parser() -> argparse.ArgumentParser:
 
     prepare = commands.add_parser("prepare", help="convert the weights that come without a download, once")
     prepare.set_defaults(command=_prepare)
+
+    train = commands.add_parser("train", help="train this project's own models of digits, or go on with a training")
+    train.add_argument("what", choices=("digits", "dino-digits"))
+    train.add_argument("--folder", type=Path, help="where an unfinished run is kept; build/train-WHAT otherwise")
+    train.add_argument("--device", default="cpu", help="cpu, cuda …")
+    train.add_argument("--threads", type=int, default=2, help="of the CPU; 1 is quicker on a machine that is busy")
+    train.set_defaults(command=_train)
 
     bench = commands.add_parser("bench", help="measure against timm and transformers, interleaved in one run")
     bench.add_argument("--json", action="store_true")
@@ -200,6 +207,29 @@ def _prepare(options: argparse.Namespace) -> None:
     from vit_demo.checkpoints import embedded
 
     print(f"embedded weights: {embedded.ensure()}")
+
+
+def _train(options: argparse.Namespace) -> None:
+    import torch
+
+    from vit_demo.training import command
+
+    torch.set_num_threads(max(1, options.threads))
+    folder = options.folder or Path("build") / f"train-{options.what}"
+    run = {"digits": command.train_digits, "dino-digits": command.train_dino_digits}[options.what]
+    record = run(folder, device=options.device, progress=_bar, finished=_epoch_line)
+    what = "accuracy" if options.what == "digits" else "knn_accuracy"
+    print(f"{100 * record[what]:.2f} % of {record['held_out']} held-out digits ({what}); written to vit_demo/assets")
+
+
+def _bar(epoch: int, step: int, steps: int, loss: float) -> None:
+    done = round(30 * step / steps)
+    print(f"\repoch {epoch:3} [{'#' * done}{'.' * (30 - done)}] {step}/{steps}  loss {loss:.3f}", end="", flush=True)
+
+
+def _epoch_line(report) -> None:
+    numbers = ", ".join(f"{k} {v:.4g}" for k, v in report.__dict__.items() if isinstance(v, float))
+    print(f"\repoch {report.epoch:3}: {numbers}".ljust(80))
 
 
 def _bench(options: argparse.Namespace) -> None:

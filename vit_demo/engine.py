@@ -48,7 +48,7 @@ class Engine:
         self.models = ByteCache(model_bytes)
         self.runs = ByteCache(trace_bytes)
         self.kept = ByteCache(KEPT_BYTES)
-        self._compute = threading.Lock()  # one forward pass at a time: two would only slow each other down
+        self.turn = threading.Lock()  # one computation at a time: two would only slow each other down
         if hardware.threads:
             torch.set_num_threads(hardware.threads)
 
@@ -82,7 +82,7 @@ class Engine:
         for attempt in range(2):
             trace = Trace()
             try:
-                with self._compute, torch.inference_mode():
+                with self.turn, torch.inference_mode():
                     return trace, loaded.model(pixels, trace=trace)
             except torch.OutOfMemoryError as error:
                 del trace

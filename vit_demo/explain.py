@@ -8,25 +8,54 @@ from __future__ import annotations
 import importlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vit_demo.checkpoints import catalog
-from vit_demo.contract import DemoError as DemoError
 from vit_demo.contract import (
+    Alike,
+    Correspondences,
+    DigitReadings,
+    Evolution,
+    Facet,
+    Faithfulness,
     FilterBank,
+    FilterResponses,
     HeadMaps,
+    InputParts,
+    Interpolation,
+    LayerHeadTable,
+    LayerTensors,
     ModelDetails,
     ModelStatus,
     Neighbours,
+    OwnClasses,
+    OwnPrediction,
+    PatchFeatures,
+    PcaImages,
+    PcaMethod,
+    PictureSummary,
+    PictureVectors,
+    PositionStructure,
     Prediction,
+    Relevance,
+    RelevanceOptions,
+    Rotation,
+    Segmentation,
+    SegmentMethod,
     Similarity,
     SizeChoice,
+    Targets,
+    TokenNorms,
     TokenQuery,
+    TrainingRecord,
+    Wall,
 )
+from vit_demo.contract import DemoError as DemoError
+from vit_demo.contract.relevance import QUICK_METHODS
 from vit_demo.hardware import Hardware, choose_hardware, gpu_task
 from vit_demo.preprocess import as_rgb
 
@@ -35,9 +64,12 @@ if TYPE_CHECKING:
 
     from vit_demo.engine import Engine
 
+    Picture = np.ndarray | Image.Image
+
 MEGABYTE = 1 << 20
 HUB_MEMORY_S = 60
 NATIVE_SIZE, CLASS_TOKEN = SizeChoice(), TokenQuery()
+DEFAULT_OPTIONS = RelevanceOptions()
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
@@ -103,6 +135,8 @@ class Explainer:
         from vit_demo.checkpoints.sources import find
 
         card = catalog.card_of(model)
+        if card and card.source == "own":
+            return  # part of the package
         if card and card.source == "embedded":
             embedded.ensure()
         else:
@@ -117,14 +151,14 @@ class Explainer:
     # -------------------------------------------------------------------------------------------------- the questions
 
     def predict(
-        self, image: np.ndarray | Image.Image, model: str, size: SizeChoice = NATIVE_SIZE, top: int = 5
+        self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE, top: int = 5
     ) -> Prediction | Neighbours:
         """The most probable classes, or for a model without a head the closest of the labelled example pictures."""
         return self._answer("predict/predict", as_rgb(image), model, size, int(top))
 
     def attention(
         self,
-        image: np.ndarray | Image.Image,
+        image: Picture,
         model: str,
         size: SizeChoice = NATIVE_SIZE,
         query: TokenQuery = CLASS_TOKEN,
@@ -133,8 +167,25 @@ class Explainer:
         """Where one token looks, for every head of a layer (from 0; negative from the end)."""
         return self._answer("attention/rows", as_rgb(image), model, size, query, int(layer))
 
+    def depth(
+        self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE, keep_pass: bool = True
+    ) -> LayerHeadTable:
+        """Attention distance, entropy and the share of prefix tokens, for every head of every layer. `keep_pass=False`
+        for one picture of many: its forward pass is not kept in memory for other questions."""
+        return self._answer("depth/table", as_rgb(image), model, size, bool(keep_pass))
+
+    def attention_layer(
+        self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE, layer: int = -1
+    ) -> LayerTensors:
+        """What a layer's attention is made of, for a browser that computes rows and columns itself."""
+        return self._answer("attention/layer_tensors", as_rgb(image), model, size, int(layer))
+
+    def attention_wall(self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE) -> Wall:
+        """A thumbnail of every layer and head: where the class token looks."""
+        return self._answer("attention/wall", as_rgb(image), model, size)
+
     def position_similarity(
-        self, model: str, size: SizeChoice = NATIVE_SIZE, image: np.ndarray | Image.Image | None = None
+        self, model: str, size: SizeChoice = NATIVE_SIZE, image: Picture | None = None
     ) -> Similarity:
         """Similarity of every position with every other: on the native grid, or on a picture's at that size."""
         return self._answer("embeddings/positions", model, size, None if image is None else as_rgb(image))
@@ -142,6 +193,171 @@ class Explainer:
     def filters(self, model: str, count: int = 28) -> FilterBank:
         """The first principal components of the patch-embedding filters."""
         return self._answer("embeddings/filters", model, int(count))
+
+    def position_structure(
+        self, model: str, size: SizeChoice = NATIVE_SIZE, image: Picture | None = None, components: int = 12
+    ) -> PositionStructure:
+        """Position similarity by offset, and principal components of the position table over the grid."""
+        image = None if image is None else as_rgb(image)
+        return self._answer("embeddings/structure", model, size, image, int(components))
+
+    def filter_responses(
+        self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE, count: int | None = 28
+    ) -> FilterResponses:
+        """What patch-embedding filters answer on a picture: `count` principal components, or with None every filter."""
+        return self._answer("embeddings/responses", as_rgb(image), model, size, None if count is None else int(count))
+
+    def input_parts(self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE) -> InputParts:
+        """What enters the first layer: norms of patches, positions and their sum, and how they lie to each other."""
+        return self._answer("embeddings/anatomy", as_rgb(image), model, size)
+
+    def interpolation(
+        self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE, first: str | None = None, second: str = "timm"
+    ) -> Interpolation:
+        """The position table on the picture's grid by two conventions (None: the checkpoint's own), and what their
+        difference does to its features and prediction."""
+        return self._answer("interpolation/compare", as_rgb(image), model, size, first, second)
+
+    def rotation(
+        self,
+        image: Picture,
+        model: str,
+        size: SizeChoice = NATIVE_SIZE,
+        query: TokenQuery = CLASS_TOKEN,
+        layer: int = -1,
+        head: int = 0,
+    ) -> Rotation:
+        """RoPE's bands over the picture's grid, and where a token looks with and without rotation."""
+        return self._answer("rotation/rotation", as_rgb(image), model, size, query, int(layer), int(head))
+
+    def read_drawing(self, ink: np.ndarray) -> DigitReadings:
+        """How our own classifier reads a drawing (H, W) with ink in 0…1, now and at earlier moments of its training."""
+        return self._answer("digits/read", np.asarray(ink, dtype=np.float32))
+
+    def ink_of_photograph(self, image: Picture) -> np.ndarray:
+        """The strokes of a digit in a photograph as ink (h, w) in 0…1."""
+        return self._compute("digits/photograph", as_rgb(image))  # no model is asked, so no GPU either
+
+    def training_record(self) -> TrainingRecord:
+        """How our own classifier was trained: its curves, its confusions, its kept moments."""
+        return self._compute("digits/training_record")
+
+    def pca(
+        self,
+        images: Sequence[Picture],
+        model: str,
+        size: SizeChoice = NATIVE_SIZE,
+        layer: int = -1,
+        facet: Facet = "token",
+        method: PcaMethod = "dinov2",
+        foreground: bool = True,
+        flip: bool = False,
+    ) -> PcaImages:
+        """Three principal components of the patches as colours, for up to eight pictures on one basis. `foreground`
+        blackens what the first component calls background; `flip` takes its other side."""
+        pictures = tuple(as_rgb(image) for image in images)
+        how = int(layer), facet, method, bool(foreground), bool(flip)
+        return self._answer("features/pca", pictures, model, size, *how)
+
+    def patch_features(
+        self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE, layer: int = -1, facet: Facet = "token"
+    ) -> PatchFeatures:
+        """Unit vectors of all patches, whose dot products are cosines."""
+        return self._answer("features/patch_features", as_rgb(image), model, size, int(layer), facet)
+
+    def correspondences(
+        self,
+        first: Picture,
+        second: Picture,
+        model: str,
+        size: SizeChoice = NATIVE_SIZE,
+        layer: int = -1,
+        facet: Facet = "key",
+        pairs: int = 10,
+        surroundings: bool = False,
+        least_saliency: float = 0.05,
+    ) -> Correspondences:
+        """Patches of two pictures that are each other's most similar; `surroundings` compares what lies around too."""
+        both = as_rgb(first), as_rgb(second)
+        how = int(layer), facet, int(pairs), bool(surroundings), float(least_saliency)
+        return self._answer("features/correspondences", both, model, size, *how)
+
+    def segments(
+        self,
+        image: Picture,
+        model: str,
+        size: SizeChoice = NATIVE_SIZE,
+        layer: int = -1,
+        facet: Facet = "key",
+        method: SegmentMethod = "kmeans",
+        count: int = 4,
+        flip: bool = False,
+    ) -> Segmentation:
+        """A segment for each patch: `count` by k-means, or by the normalised cut, whose other side `flip` takes."""
+        how = int(layer), facet, method, int(count), bool(flip)
+        return self._answer("features/segments", as_rgb(image), model, size, *how)
+
+    def token_norms(
+        self,
+        image: Picture,
+        model: str,
+        size: SizeChoice = NATIVE_SIZE,
+        layer: int = -1,
+        threshold: float | None = None,
+    ) -> TokenNorms:
+        """Lengths of the tokens in every layer, which are far out, and what the prefix tokens absorb."""
+        limit = None if threshold is None else float(threshold)
+        return self._answer("features/norms", as_rgb(image), model, size, int(layer), limit)
+
+    def evolution(self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE) -> Evolution:
+        """How alike tokens are to themselves at other depths, and what the head would read at each."""
+        return self._answer("features/evolution", as_rgb(image), model, size)
+
+    def alike(self, image: Picture, own: Sequence[Picture], model: str, by: PictureSummary = "cls") -> Alike:
+        """One's own pictures and the examples in order of likeness to a picture, and all of them on a plane."""
+        return self._answer("alike/alike", as_rgb(image), tuple(as_rgb(one) for one in own), model, by)
+
+    def picture_vectors(self, images: Sequence[Picture], model: str) -> PictureVectors:
+        """One unit vector per picture, by which whole pictures are compared."""
+        return self._answer("own_classes/vectors", tuple(as_rgb(image) for image in images), model)
+
+    def own_classes(self, image: Picture, own: OwnClasses, model: str) -> OwnPrediction:
+        """What a picture is by one's own classes: k-NN votes, a probe's probabilities, and how good both are."""
+        return self._answer("own_classes/classify", as_rgb(image), own, model)
+
+    def targets(self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE, top: int = 5) -> Targets:
+        """What relevance can be asked for: the model's classes, or for a model without a head the example pictures."""
+        return self._answer("relevance/targets", as_rgb(image), model, size, int(top))
+
+    def relevance(
+        self,
+        image: Picture,
+        model: str,
+        size: SizeChoice = NATIVE_SIZE,
+        target: int = 0,
+        methods: tuple[str, ...] = QUICK_METHODS,
+        options: RelevanceOptions = DEFAULT_OPTIONS,
+        part: int | None = None,
+    ) -> Relevance:
+        """What a target (an index into `targets`) owes to each patch, by each of the methods. Long methods come whole,
+        or with `part` in parts that add up: the answer says how many there are."""
+        asked = as_rgb(image), model, size, int(target), tuple(methods), options
+        return self._answer("relevance/maps", *asked, None if part is None else int(part))
+
+    def faithfulness(
+        self,
+        image: Picture,
+        model: str,
+        size: SizeChoice = NATIVE_SIZE,
+        target: int = 0,
+        values: np.ndarray | None = None,
+        baseline: str = "mean",
+        steps: int = 16,
+        seed: int = 0,
+    ) -> Faithfulness:
+        """Deletion and insertion curves over patches in the order of a map (rows, cols), or in a random one (None)."""
+        asked = as_rgb(image), model, size, int(target), values, baseline, int(steps), int(seed)
+        return self._answer("relevance/faithfulness", *asked)
 
     # ---------------------------------------------------------------------------------------------------- the answers
 
@@ -169,5 +385,5 @@ class Explainer:
 
     def _offers(self, model: str) -> bool:
         """Whether this model may be loaded. On a public page not even a revision may be named: anybody can put weights
-        into a pull request."""
-        return isinstance(model, str) and (self._any_model or any(card.id == model for card in catalog.CARDS))
+        into a pull request. The moments of our own training lie in the package, and have cards."""
+        return isinstance(model, str) and (self._any_model or catalog.card_of(model) is not None)

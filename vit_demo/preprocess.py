@@ -36,11 +36,12 @@ def input_size(spec: PreprocessSpec, patch_px: int, choice: SizeChoice, height: 
     """(H, W) that the model gets from a picture of height × width: multiples of the patch.
 
     Without a side, the checkpoint's own size. `keep_shape` keeps the picture's aspect, to within half a patch, and the
-    number of patches under MAX_PATCHES. Raises DemoError for sides outside MIN_SIDE … MAX_SIDE.
+    number of patches under MAX_PATCHES. Raises DemoError for sides outside MIN_SIDE … MAX_SIDE, the checkpoint's own
+    (28 for digits) excepted.
     """
-    if choice.side is not None and not MIN_SIDE <= choice.side <= MAX_SIDE:
-        raise DemoError("page.size_out_of_range", side=choice.side, low=MIN_SIDE, high=MAX_SIDE)
     own_height, own_width = spec.size
+    if choice.side not in (None, min(own_height, own_width)) and not MIN_SIDE <= choice.side <= MAX_SIDE:
+        raise DemoError("page.size_out_of_range", side=choice.side, low=MIN_SIDE, high=MAX_SIDE)
     side = choice.side or min(own_height, own_width)
     factor = side / min(own_height, own_width)
     if choice.keep_shape:

@@ -98,6 +98,25 @@ def test_a_row_trace_keeps_the_same_rows_and_changes_no_output(model, token):
     assert rows.layers == []
 
 
+def test_log_sums_and_distances_are_those_of_the_whole_matrix_some_rows_at_a_time(model, monkeypatch):
+    import vit_demo.analysis.attention as module
+
+    trace, _ = traced(model)
+    row, col = np.divmod(np.arange(15), 5)
+    far = 16 * np.hypot(row[:, None] - row, col[:, None] - col)
+    for entries in (1 << 20, HEADS * TOKENS * 4):  # all rows at once, four at a time
+        monkeypatch.setattr(module, "ENTRIES_AT_ONCE", entries)
+        for layer, kept in enumerate(trace.layers):
+            q, k = kept.q[1] / HEAD_DIM**0.5, kept.k[1]
+            sums, distance = module.log_sums_and_distances(q, k, torch.from_numpy(far).float())
+            scores = (q @ k.transpose(1, 2)).double().numpy()
+            assert sums.numpy() == pytest.approx(np.log(np.exp(scores).sum(-1)), abs=1e-5)
+            matrix = attention_matrix(trace, layer)[1, :, 3:, 3:].numpy()
+            assert distance.numpy() == pytest.approx((matrix * far).sum(-1).mean(-1), rel=1e-5)
+            mean = module.mean_attention_row(trace, layer)[1].numpy()
+            assert mean == pytest.approx(attention_matrix(trace, layer)[1, :, 3:].mean(1).numpy(), abs=1e-6)
+
+
 @pytest.mark.parametrize("layer", [-1, DEPTH])
 @pytest.mark.parametrize("question", [lambda t, l: attention_rows(t, l, 0), attention_matrix], ids=["rows", "matrix"])
 def test_layers_outside_are_refused_with_the_range(model, question, layer):

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from vit_demo.checkpoints import catalog, embedded
+from vit_demo.checkpoints.assets import DIGITS_ID, DINO_DIGITS_ID
 from vit_demo.checkpoints.catalog import CARDS, EMBEDDED_ID, FIRST_DOWNLOAD, PREFERRED, card_of, default_model, statuses
 from vit_demo.checkpoints.load import empty_model
 from vit_demo.contract import ModelStatus
@@ -17,6 +18,7 @@ from vit_demo.text import LANGUAGES, phrases
 
 FROM_TIMM = {card.id: card.id.split("/")[1] for card in CARDS if card.id.startswith(("timm/", "belfner/"))}
 SMALL = dict(dim=384, heads=6, mlp_hidden=1536)
+DIGITS = dict(image_size=(28, 28), patch_px=4, dim=96, depth=4, heads=4, mlp_hidden=96)
 DINOV2 = dict(image_size=(518, 518), patch_px=14, layer_scale=True, **SMALL)
 LAYOUTS = {  # what transformers' configuration files of these repositories say, as ViTConfig
     "google/vit-base-patch16-224": ViTConfig(num_classes=1000),
@@ -29,7 +31,10 @@ LAYOUTS = {  # what transformers' configuration files of these repositories say,
         **DINOV2, num_registers=4, pool="token+avg", num_classes=1000
     ),
     EMBEDDED_ID: ViTConfig(**DINOV2),
+    DIGITS_ID: ViTConfig(**DIGITS, num_classes=10),
+    DINO_DIGITS_ID: ViTConfig(**DIGITS),
 }
+OWN = {DIGITS_ID, DINO_DIGITS_ID}
 DINOV3_META = ViTConfig(
     **SMALL, layer_scale=True, num_registers=4, position="none", position_prefix=0, rope=RopeConfig(), key_bias=False
 )
@@ -117,6 +122,14 @@ def test_a_card_belongs_to_its_exact_id_and_to_no_other_revision():
     assert card_of("") is None
 
 
+def test_a_moment_of_our_own_training_has_its_models_card_under_its_own_name():
+    moment = card_of(f"{DIGITS_ID}@epoch-0")
+    assert moment.id == f"{DIGITS_ID}@epoch-0"
+    assert moment.title == "Digits ViT/4 @ epoch-0"
+    assert dataclasses.replace(moment, id=DIGITS_ID, title=card(DIGITS_ID).title) == card(DIGITS_ID)
+    assert card_of(f"{DIGITS_ID}@epoch-9999") is None
+
+
 # ------------------------------------------------------------------------------------------------------------ statuses
 
 
@@ -153,6 +166,8 @@ def test_statuses_follow_the_hub_without_asking_it(silent, hub, availability, re
     for status in found:
         if status.card.id == EMBEDDED_ID:
             assert (status.availability, status.reason) == ("out_of_reach", "catalog.embedded_hint")
+        elif status.card.id in OWN:
+            assert (status.availability, status.reason) == ("on_disk", "")
         else:
             assert (status.availability, status.reason) == (availability, reason)
 
@@ -160,18 +175,18 @@ def test_statuses_follow_the_hub_without_asking_it(silent, hub, availability, re
 def test_a_model_on_disk_is_on_disk_whatever_the_hub(silent):
     silent.setattr("vit_demo.checkpoints.sources.on_disk", lambda name: name == FIRST_DOWNLOAD)
     for hub in (None, True, False):
-        assert {s.card.id for s in statuses(hub) if s.availability == "on_disk"} == {FIRST_DOWNLOAD}
+        assert {s.card.id for s in statuses(hub) if s.availability == "on_disk"} == {FIRST_DOWNLOAD, *OWN}
 
 
 def test_the_embedded_model_is_on_disk_where_its_package_or_its_conversion_is(silent, tmp_path):
     silent.setattr(embedded, "is_installed", lambda: True)
-    assert [s.card.id for s in statuses(False) if s.availability == "on_disk"] == [EMBEDDED_ID]
+    assert {s.card.id for s in statuses(False) if s.availability == "on_disk"} == {EMBEDDED_ID, *OWN}
     silent.setattr(embedded, "is_installed", lambda: False)
-    assert not [s for s in statuses(False) if s.availability == "on_disk"]
+    assert {s.card.id for s in statuses(False) if s.availability == "on_disk"} == OWN
     embedded.folder().mkdir(parents=True)
     (embedded.folder() / "config.json").write_text("{}")
     (embedded.folder() / "model.safetensors").write_bytes(b"")
-    assert [s.card.id for s in statuses(False) if s.availability == "on_disk"] == [EMBEDDED_ID]
+    assert {s.card.id for s in statuses(False) if s.availability == "on_disk"} == {EMBEDDED_ID, *OWN}
 
 
 def having(*on_disk: str) -> tuple[ModelStatus, ...]:
@@ -189,11 +204,16 @@ def test_the_page_opens_with_the_best_model_on_disk():
 def test_any_model_on_disk_comes_before_a_download():
     assert default_model(having("facebook/dino-vitb8")) == "facebook/dino-vitb8"
     assert default_model(having("facebook/dino-vitb8", EMBEDDED_ID)) == EMBEDDED_ID
+    assert default_model(having("facebook/dino-vitb8", *OWN)) == "facebook/dino-vitb8"
+
+
+def test_our_own_classifier_comes_before_a_download():
+    assert default_model(having(*OWN)) == DIGITS_ID
 
 
 def test_the_first_download_is_the_smallest_with_a_head():
     assert default_model(having()) == FIRST_DOWNLOAD
-    smallest = min((c for c in CARDS if c.has_head), key=lambda c: c.download_bytes)
+    smallest = min((c for c in CARDS if c.has_head and c.source == "hub"), key=lambda c: c.download_bytes)
     assert card(FIRST_DOWNLOAD).download_bytes == smallest.download_bytes
 
 

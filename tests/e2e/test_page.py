@@ -5,7 +5,9 @@ Every test also holds that no other host is asked and that the browser's console
 
 from __future__ import annotations
 
+import base64
 import importlib.util
+import io
 import os
 import re
 import socket
@@ -22,6 +24,7 @@ import pytest
 from PIL import Image
 
 from vit_demo.checkpoints import embedded
+from vit_demo.contract import SizeChoice
 from vit_demo.text import say
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -116,9 +119,7 @@ class Visitor:
         self.page.on("console", lambda line: line.type == "error" and self.errors.append(line.text))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.goto(address, wait_until="domcontentloaded")
-        self.wait(
-            "() => { const v = document.querySelector('.vd-attention'); return v && /\\d/.test(v.dataset.layer) }"
-        )
+        self.wait("() => { const v = document.querySelector('.vd-explorer'); return v && /\\d/.test(v.dataset.layer) }")
         self.settle()
 
     def _began(self, request) -> None:
@@ -148,14 +149,14 @@ class Visitor:
         pytest.fail(f"the page did not come to rest: {self._pending}")
 
     def data(self, name: str) -> str:
-        return self.page.locator(".vd-attention").get_attribute(f"data-{name}")
+        return self.page.locator(".vd-explorer").get_attribute(f"data-{name}")
 
     def until_data(self, name: str, value: str) -> None:
-        self.wait(f"(v) => document.querySelector('.vd-attention').dataset.{name} === v", value)
+        self.wait(f"(v) => document.querySelector('.vd-explorer').dataset.{name} === v", value)
 
     @property
     def grid(self) -> tuple[int, int]:
-        style = self.page.locator(".vd-stage").get_attribute("style")
+        style = self.stage.get_attribute("style")
         return tuple(int(re.search(rf"--{side}: *(\d+)", style)[1]) for side in ("rows", "cols"))
 
     def until_grid(self, rows: int, cols: int) -> None:
@@ -167,7 +168,7 @@ class Visitor:
 
     @property
     def picture(self) -> str:
-        return self.page.locator(".vd-picture").get_attribute("src")
+        return self.page.locator(".vd-picture").first.get_attribute("src")
 
     def painted(self, selector: str = ".vd-overlay") -> bytes:
         """The pixels of a canvas, as a data URL's text."""
@@ -179,12 +180,20 @@ class Visitor:
     def at_patch(self, row: int, col: int) -> dict[str, float]:
         """Where the middle of a patch is on the stage, for clicks."""
         rows, cols = self.grid
-        box = self.page.locator(".vd-stage").bounding_box()
+        box = self.stage.bounding_box()
         return {"x": (col + 0.5) * box["width"] / cols, "y": (row + 0.5) * box["height"] / rows}
 
     @property
-    def asked_from(self) -> str:
-        return self.page.locator("#vd-from input").input_value()
+    def stage(self):
+        return self.page.locator(".vd-explorer .vd-stage").first
+
+    def point(self, row: int, col: int) -> None:
+        """Moves the pointer over a patch, and waits for the frame that follows."""
+        self.stage.hover(position=self.at_patch(row, col))
+        self.until_data("token", f"{row},{col}")
+
+    def leave(self) -> None:
+        self.page.mouse.move(2, 2)
 
     def requests_during(self, action: Callable[[], None]) -> list[str]:
         self.settle()
@@ -224,7 +233,7 @@ def test_the_page_opens_with_picture_model_and_finished_maps(visit):
     assert visitor.data("layer") == "11"
     assert visitor.data("token") == "cls"
     assert page.locator(".vd-head").count() == 7  # the mean and six heads
-    assert page.locator(".vd-picture").evaluate("(image) => image.naturalWidth") == 518
+    assert page.locator(".vd-picture").first.evaluate("(image) => image.naturalWidth") == 518
     assert "1,370 tokens" in page.locator("#vd-status").inner_text()
     assert page.locator(".toast-body").count() == 0
     blank = page.evaluate("() => { const c = document.createElement('canvas'); c.width = c.height = 37;"
@@ -286,80 +295,245 @@ def test_an_example_is_chosen_by_its_button(visit):
     assert np.abs(saw - _square_of(EXAMPLES / "koala.jpg", len(saw))).mean() < 12
 
 
-def test_a_click_asks_from_that_patch_and_the_list_says_so(visit):
+def test_the_pointer_asks_from_every_patch_it_crosses_without_a_request(visit):
     visitor = visit()
-    maps = visitor.painted()
-    assert visitor.asked_from == say("attention.token_cls")
-    visitor.page.locator(".vd-stage").click(position=visitor.at_patch(10, 20))
-    visitor.until_data("token", "10,20")
-    visitor.settle()
-    assert visitor.asked_from == say("attention.token_patch", row=11, col=21)
-    assert visitor.painted() != maps
-    assert visitor.page.locator(".vd-attention .vd-stage .vd-token").is_visible()
+    assert visitor.data("token") == "cls"
+    resting, seen = visitor.painted(), set()
 
-    box = visitor.page.locator(".vd-stage").bounding_box()
-    visitor.page.locator(".vd-stage").click(position={"x": box["width"] - 1.5, "y": box["height"] - 1.5})
-    visitor.until_data("token", "36,36")  # the last pixel is the last patch
+    def cross() -> None:
+        for row, col in ((3, 30), (10, 20), (36, 36)):
+            visitor.point(row, col)
+            seen.add(visitor.painted())
+            assert f"row {row + 1}, column {col + 1}" in visitor.page.locator(".vd-explorer .vd-readout").inner_text()
+        visitor.leave()
+        visitor.until_data("token", "cls")
+
+    assert visitor.requests_during(cross) == []
+    assert len(seen | {resting}) == 4
+    assert visitor.painted() == resting
+
+
+def test_pins_hold_compare_and_let_go(visit):
+    visitor = visit()
+    page = visitor.page
+    second = page.locator(".vd-explorer .vd-pane").nth(1)
+    visitor.stage.click(position=visitor.at_patch(10, 20))
+    visitor.until_data("token", "10,20")
+    held = visitor.painted()
+    visitor.stage.hover(position=visitor.at_patch(30, 5))
+    assert "row 31, column 6" in page.locator(".vd-explorer .vd-readout").inner_text()
+    assert visitor.painted() == held  # a pinned token stays
+    assert second.is_hidden()
+    visitor.stage.click(position=visitor.at_patch(30, 5))
+    visitor.until_data("token", "10,20 30,5")
+    assert second.is_visible()
+    assert page.locator(".vd-head").first.locator("canvas:visible").count() == 2
+    page.locator(".vd-pins button").first.click()
+    visitor.until_data("token", "30,5")
+    assert second.is_hidden()
+    page.get_by_role("button", name="CLS", exact=True).click()
+    visitor.until_data("token", "30,5 cls")
+    visitor.stage.press("Escape")
+    visitor.stage.press("Escape")
+    visitor.until_data("token", "cls")
 
 
 def test_a_patch_is_chosen_by_keyboard_alone(visit):
     visitor = visit()
-    stage = visitor.page.locator(".vd-stage")
-    stage.focus()
-    for key in ("ArrowUp", "ArrowUp", "ArrowRight"):  # from the middle, 18,18
-        stage.press(key)
-    assert "row 17, column 20" in visitor.page.locator(".vd-attention .vd-readout").inner_text()
-    stage.press("Enter")
-    visitor.until_data("token", "16,19")
-    visitor.settle()
-    assert visitor.asked_from == say("attention.token_patch", row=17, col=20)
+    visitor.stage.focus()
+
+    def walk() -> None:
+        for key in ("ArrowUp", "ArrowUp", "ArrowRight"):  # from the middle, 18,18
+            visitor.stage.press(key)
+        visitor.until_data("token", "16,19")
+        visitor.page.wait_for_timeout(300)
+        assert "row 17, column 20" in visitor.page.locator(".vd-explorer .vd-said").inner_text()
+
+    assert visitor.requests_during(walk) == []
+    visitor.stage.press("Enter")
+    visitor.stage.press("ArrowDown")
+    visitor.stage.press("Enter")
+    visitor.until_data("token", "16,19 17,19")
 
 
-def test_the_layer_slider_shows_another_layer(visit):
+def test_row_and_column_can_be_typed(visit):
+    visitor = visit()
+    for name, value in (("row", "4"), ("col", "9")):
+        visitor.page.locator(f".vd-from input[name={name}]").fill(value)
+        visitor.page.locator(f".vd-from input[name={name}]").press("Enter")
+    visitor.until_data("token", "3,8")
+
+
+def test_the_browsers_rows_and_columns_are_the_servers(visit, embedded_rows):
+    """Every head of one layer, read off the numbers that are painted: the explorer's own functions on its own file."""
+    visitor = visit("?layer=6&token=12,7")
+    visitor.until_data("layer", "5")
+    visitor.until_data("token", "12,7")
+    url = visitor.page.evaluate(
+        "() => performance.getEntriesByType('resource').map((e) => e.name).filter((n) => n.endsWith('layer.bin')).pop()"
+    )
+    file = urllib.request.urlopen(url, timeout=20).read()
+    rows, columns = embedded_rows(file, 1 + 12 * 37 + 7)
+    exact_rows, exact_columns = embedded_rows.exact(5, 1 + 12 * 37 + 7)
+    for ours, exact in ((rows, exact_rows), (columns, exact_columns)):
+        assert (np.abs(ours - exact).max(axis=1) < 1e-3 * exact.max(axis=1)).all()
+
+
+class EmbeddedRows:
+    """What Node computes from a layer's file with explore.js, and what the server's own trace says."""
+
+    def __init__(self, node: Callable):
+        self._node = node
+
+    def __call__(self, file: bytes, token: int) -> tuple[np.ndarray, np.ndarray]:
+        answer = self._node(
+            "(() => { const b = Buffer.from(given.file, 'base64');"
+            "const l = js.layerFrom(js.unpack(b.buffer.slice(b.byteOffset, b.byteOffset + b.length)));"
+            "const all = (f) => Array.from({ length: l.heads }, (_, h) => Array.from(f(l, h, given.token)));"
+            "return [all(js.rowOf), all(js.columnOf)] })()",
+            ("unpack.js", "explore.js"),
+            file=base64.b64encode(file).decode(),
+            token=token,
+        )
+        return tuple(np.array(part) for part in answer)
+
+    def exact(self, layer: int, token: int) -> tuple[np.ndarray, np.ndarray]:
+        from vit_demo.analysis.attention import attention_matrix, attention_rows
+        from vit_demo.checkpoints.catalog import EMBEDDED_ID
+        from vit_demo.explain import Explainer
+
+        explainer = Explainer("cpu")
+        with Image.open(EXAMPLES / "dog.jpg") as picture:
+            maps = explainer.attention(picture, EMBEDDED_ID, layer=layer)
+            run = explainer._engine.run(np.asarray(picture.convert("RGB")), EMBEDDED_ID, SizeChoice())
+        assert maps.info.grid.num_tokens == 1370
+        rows = attention_rows(run.trace, layer, token)[0].numpy()
+        return rows, attention_matrix(run.trace, layer)[0, :, :, token].numpy()
+
+
+@pytest.fixture(scope="module")
+def embedded_rows():
+    path = ROOT / "tests" / "ui" / "node.py"
+    spec = importlib.util.spec_from_file_location("tests_e2e_node", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if module.NODE is None:
+        pytest.skip("node is not installed, so the browser's functions cannot be run")
+    return EmbeddedRows(module.run)
+
+
+def test_another_layer_comes_once_and_then_for_nothing(visit):
     visitor = visit()
     maps = visitor.painted()
-    number = visitor.page.locator("#vd-layer input[type=number]")
-    number.fill("3")
-    number.press("Enter")
-    visitor.until_data("layer", "2")
+    visitor.page.locator("button[name=back]").click()
+    visitor.until_data("layer", "10")
     visitor.settle()
     assert visitor.painted() != maps
 
+    def back() -> None:
+        visitor.page.locator("button[name=forward]").click()
+        visitor.until_data("layer", "11")
 
-def test_mask_pointer_and_heads_are_painted_without_a_request(visit):
-    visitor = visit()
-    page, maps = visitor.page, visitor.painted()
-    head = page.locator(".vd-head").nth(2)
-    before = len(visitor.asked)
-
-    page.locator("input[name=mask]").check()
-    masked = visitor.painted()
-    page.locator("input[name=share]").fill("20")
-    assert len({maps, masked, visitor.painted()}) == 3
-    page.locator("input[name=mask]").uncheck()
+    files = [url for url in visitor.requests_during(back) if url.endswith(".bin")]
+    assert files == []
     assert visitor.painted() == maps
 
-    page.locator(".vd-stage").hover(position=visitor.at_patch(3, 30))
-    assert "row 4, column 31" in page.locator(".vd-attention .vd-readout").inner_text()
+
+def test_the_wall_opens_a_layer_and_a_head(visit):
+    visitor = visit()
+    wall = visitor.page.locator(".vd-wall")
+    wall.scroll_into_view_if_needed()
+    box = wall.bounding_box()
+    wall.click(position={"x": box["width"] * 3.5 / 12, "y": box["height"] * 4.5 / 6})
+    visitor.until_data("layer", "3")
+    assert visitor.data("head") == "4"
+    assert visitor.page.locator(".vd-head").nth(5).get_attribute("aria-pressed") == "true"
+    wall.focus()
+    wall.press("ArrowRight")
+    wall.press("Enter")
+    visitor.until_data("layer", "4")
+
+
+def test_playing_runs_through_the_layers_and_stops_at_the_last(visit):
+    visitor = visit("?layer=9")
+    visitor.until_data("layer", "8")
+    visitor.page.locator("button[name=play]").click()
+    visitor.until_data("layer", "11")
+    visitor.wait("() => document.querySelector('button[name=play]').getAttribute('aria-pressed') === 'false'")
+
+
+def test_a_file_that_the_server_let_go_is_fetched_again(visit):
+    visitor = visit()
+    gone = []
+
+    def refuse_once(route) -> None:
+        gone.append(route.request.url)
+        route.abort() if len(gone) == 1 else route.continue_()
+
+    visitor.page.route("**/layer.bin", refuse_once)
+    visitor.page.locator("button[name=back]").click()
+    visitor.until_data("layer", "10")
+    visitor.wait("() => !document.querySelector('.vd-explorer').classList.contains('vd-waiting')")
+    assert len(gone) == 2
+    visitor.errors[:] = [line for line in visitor.errors if "ERR_FAILED" not in line]  # the refusal itself
+
+
+def test_directions_mask_heads_and_colours_are_painted_without_a_request(visit):
+    visitor = visit()
+    page, maps = visitor.page, visitor.painted()
+    seen = {maps}
+
+    def paint_everything() -> None:
+        for value in ("in", "like", "out"):
+            page.locator(f"input[name=direction][value={value}]").check()
+            seen.add(visitor.painted())
+        page.locator("input[name=mask]").check()
+        seen.add(visitor.painted())
+        page.locator("input[name=share]").fill("20")
+        seen.add(visitor.painted())
+        page.locator("input[name=mask]").uncheck()
+        assert visitor.painted() == maps
+        page.locator("input[name=together]").check()
+        seen.add(visitor.painted())
+        page.locator("input[name=together]").uncheck()
+
+    assert visitor.requests_during(paint_everything) == []
+    assert len(seen) == 6
+    head = page.locator(".vd-head").nth(2)
     head.click()
     assert head.get_attribute("aria-pressed") == "true"
     assert visitor.painted() != maps
     assert say("attention.head", number=2) in page.locator(".vd-bar-name").first.inner_text()
 
-    page.wait_for_timeout(SETTLED_MS)
-    assert visitor.asked[before:] == []
+
+def test_a_link_opens_the_same_view(visit):
+    visitor = visit()
+    visitor.page.locator(".vd-head").nth(3).click()
+    visitor.stage.click(position=visitor.at_patch(9, 9))
+    visitor.page.locator("button[name=back]").click()
+    visitor.until_data("layer", "10")
+    visitor.page.locator(".vd-controls summary").click()
+    visitor.page.locator("button[name=link]").click()
+    link = visitor.page.locator("input[name=address]").input_value()
+    again = visit("?" + link.partition("?")[2])
+    again.until_data("layer", "10")
+    again.until_data("token", "9,9")
+    assert again.data("head") == "2"
+    assert again.painted() == visitor.painted()
 
 
 def test_a_smaller_size_gives_a_smaller_grid_and_a_lost_patch_is_said(visit):
     visitor = visit()
-    visitor.page.locator(".vd-stage").click(position=visitor.at_patch(30, 30))
+    visitor.stage.click(position=visitor.at_patch(30, 30))
     visitor.until_data("token", "30,30")
+    visitor.settle()
+    visitor.leave()
     visitor.page.locator("#vd-side").get_by_label("224", exact=True).check()
     visitor.until_grid(16, 16)
     visitor.settle()
     assert visitor.data("token") == "cls"
-    assert say("page.moved_token") in visitor.page.locator(".toast-body").first.inner_text()
-    assert visitor.asked_from == say("attention.token_cls")
+    assert visitor.data("moved") == "30,30"
+    assert say("attention.moved") in visitor.page.locator(".vd-said").inner_text()
     assert "16×16" in visitor.page.locator("#vd-status").inner_text()
 
 
@@ -375,11 +549,25 @@ def test_keeping_the_shape_gives_a_grid_of_that_shape(visit):
     rows, cols = visitor.grid
     assert min(rows, cols) == 16
     assert rows / cols == pytest.approx(height / width, rel=0.04)
-    stage = visitor.page.locator(".vd-stage").bounding_box()
+    stage = visitor.stage.bounding_box()
     assert stage["height"] / stage["width"] == pytest.approx(rows / cols, rel=0.01)
     visitor.settle()
-    visitor.page.locator(".vd-stage").click(position=visitor.at_patch(rows - 1, cols - 1))
-    visitor.until_data("token", f"{rows - 1},{cols - 1}")
+    visitor.point(rows - 1, cols - 1)
+
+
+def test_what_is_taken_away_can_be_downloaded(visit):
+    visitor = visit()
+    page = visitor.page
+    page.locator("#vd-attention-take").get_by_text(say("takeaway.heading")).click()
+    page.locator("#vd-attention-make").click()
+    page.locator("#vd-attention-files").get_by_text(".npz").first.wait_for()
+    visitor.settle()
+    links = page.locator("#vd-attention-files a[href]").evaluate_all("(all) => all.map((a) => a.href)")
+    kinds = {link.rpartition(".")[2]: urllib.request.urlopen(link, timeout=20).read() for link in links}
+    assert set(kinds) == {"png", "npz", "gif"}
+    with np.load(io.BytesIO(kinds["npz"]), allow_pickle=False) as numbers:
+        assert numbers["attention"].shape == (12, 6, 37, 37)
+    assert "explainer.attention" in page.locator("#vd-attention-code").inner_text()
 
 
 def test_embeddings_answer_the_pointer_without_a_request(visit):

@@ -14,8 +14,8 @@ HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "examples"
 
 
-def _load_fake() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("tests_ui_fake", HERE / "fake.py")
+def _load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"tests_ui_{name}", HERE / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -25,7 +25,16 @@ def _load_fake() -> ModuleType:
 @pytest.fixture(scope="session")
 def fake() -> ModuleType:
     """The module fake.py: names of its models, their sizes, `card`."""
-    return _load_fake()
+    return _load("fake")
+
+
+@pytest.fixture(scope="session")
+def node():
+    """`node(expression, files, **given)`: JavaScript's answer; skipped where Node is not installed."""
+    module = _load("node")
+    if module.NODE is None:
+        pytest.skip("node is not installed, so the browser's functions cannot be run")
+    return module.run
 
 
 @pytest.fixture
@@ -50,6 +59,27 @@ def image() -> np.ndarray:
 def tall() -> np.ndarray:
     """A portrait picture (200, 100, 3)."""
     return np.random.default_rng(1).integers(0, 256, (200, 100, 3), np.uint8)
+
+
+@pytest.fixture
+def asked(explainer, examples, image):
+    """What the page has chosen as it opens, with changes: `asked(model=…, size=…, language=…)`."""
+    from vit_demo.contract import SizeChoice
+    from vit_demo.ui.page import Asked, Selection
+
+    def make(**changes) -> Asked:
+        chosen = dict(
+            explainer=explainer,
+            examples=examples,
+            image=image,
+            model="fake/head",
+            size=SizeChoice(),
+            selection=Selection(),
+            language="en",
+        )
+        return Asked(**{**chosen, **changes})
+
+    return make
 
 
 @pytest.fixture(autouse=True)

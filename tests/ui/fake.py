@@ -7,22 +7,50 @@ from dataclasses import replace
 import numpy as np
 
 from vit_demo.contract import (
+    Alike,
+    Correspondences,
+    DemoError,
+    DigitReading,
+    DigitReadings,
+    Evolution,
+    Faithfulness,
     FilterBank,
+    FilterResponses,
     HeadMaps,
+    InputParts,
+    Interpolation,
+    LayerHeadTable,
+    LayerTensors,
+    Lens,
     ModelCard,
     ModelDetails,
     ModelError,
     ModelStatus,
     Neighbours,
+    OwnPrediction,
+    PatchFeatures,
+    PcaImages,
+    PictureVectors,
+    PositionStructure,
     Prediction,
     PreprocessSpec,
+    Relevance,
+    RelevanceMap,
+    Rotation,
     RunInfo,
+    Segmentation,
     Similarity,
     SizeChoice,
     SizeOption,
+    Targets,
+    TokenNorms,
     TokenQuery,
+    TrainingRecord,
+    Wall,
 )
+from vit_demo.contract.relevance import LONG_METHODS, SIGNED_METHODS
 from vit_demo.grid import PatchGrid
+from vit_demo.ink import as_mnist, as_picture, ink_of_photograph
 from vit_demo.preprocess import input_size
 
 PATCH_PX, NATIVE_SIZE = 16, (48, 80)  # 3 × 5 patches: rows and columns cannot be mistaken for each other
@@ -110,11 +138,73 @@ class FakeExplainer:
         return HeadMaps(rows[:, prefix:].reshape(-1, *info.grid.shape), rows[:, :prefix], query, layer, picture, info)
 
     @staticmethod
-    def rows(info: RunInfo, query: TokenQuery, layer: int) -> np.ndarray:
-        """(heads, tokens) positive, rows sum to 1, different for every head, layer and token."""
-        noise = np.random.default_rng([layer, query.token(info.grid)])
-        rows = noise.exponential(size=(info.heads, info.grid.num_tokens)) ** 2
-        return rows / rows.sum(axis=1, keepdims=True)
+    def queries_and_keys(info: RunInfo, layer: int) -> tuple[np.ndarray, np.ndarray]:
+        """(heads, tokens, 4) each, different for every head, layer and grid."""
+        noise = np.random.default_rng([layer, info.grid.num_tokens])
+        return tuple(noise.normal(size=(2, info.heads, info.grid.num_tokens, 4)) * 1.5)
+
+    @classmethod
+    def matrix(cls, info: RunInfo, layer: int) -> np.ndarray:
+        """(heads, tokens, tokens), rows sum to 1."""
+        queries, keys = cls.queries_and_keys(info, layer)
+        powers = np.exp(queries @ keys.transpose(0, 2, 1))
+        return powers / powers.sum(axis=-1, keepdims=True)
+
+    @classmethod
+    def rows(cls, info: RunInfo, query: TokenQuery, layer: int) -> np.ndarray:
+        """(heads, tokens) of one token."""
+        return cls.matrix(info, layer)[:, query.token(info.grid)]
+
+    def attention_layer(self, image: np.ndarray, model: str, size: SizeChoice, layer: int) -> LayerTensors:
+        self._asked("attention_layer", model, size, layer)
+        info, picture = self._run(image, model, size)
+        queries, keys = self.queries_and_keys(info, layer)
+        steps = [np.abs(values).max(axis=1) / 32767 for values in (queries, keys)]
+        integers = [np.round(v / s[:, None]).astype(np.int16) for v, s in zip((queries, keys), steps, strict=True)]
+        steps = [step.astype(np.float32) for step in steps]
+        return LayerTensors(
+            queries=integers[0],
+            query_steps=steps[0],
+            keys=integers[1],
+            key_steps=steps[1],
+            log_sums=np.log(np.exp(queries @ keys.transpose(0, 2, 1)).sum(axis=-1)).astype(np.float32),
+            features=np.random.default_rng(layer).integers(-127, 128, (info.grid.num_tokens, 6), np.int8),
+            distance_px=np.arange(1, info.heads + 1, dtype=np.float32) * 10,
+            layer=layer,
+            picture=picture,
+            info=info,
+        )
+
+    def attention_wall(self, image: np.ndarray, model: str, size: SizeChoice) -> Wall:
+        self._asked("attention_wall", model, size)
+        info, _ = self._run(image, model, size)
+        rows = np.stack([self.rows(info, TokenQuery(), layer) for layer in range(info.depth)])
+        patches, prefix = np.split(rows, [info.grid.num_prefix_tokens], axis=-1)[::-1]
+        tops = patches.max(axis=-1)
+        maps = np.round(patches / tops[..., None] * 255).astype(np.uint8)
+        return Wall(
+            maps.reshape(*tops.shape, *info.grid.shape),
+            tops.astype(np.float32),
+            prefix.sum(axis=-1).astype(np.float32),
+            info,
+        )
+
+    def depth(self, image: np.ndarray, model: str, size: SizeChoice, keep_pass: bool = True) -> LayerHeadTable:
+        """Different for every picture; the first distance is the mean of the picture's pixels."""
+        self._asked("depth", model, size, keep_pass)
+        info, _ = self._run(image, model, size)
+        noise = np.random.default_rng(int(image.sum()) % 2**32)
+        columns = noise.uniform(size=(5, info.depth, info.heads))
+        columns[0, 0, 0] = image.mean()
+        return LayerHeadTable(
+            *columns,
+            register_mass=columns[4] / 2 if "reg1" in info.grid.prefix_names else None,
+            uniform_distance_px=31.0,
+            uniform_entropy_bits=4.2,
+            model_id=model,
+            title=info.title,
+            grid=info.grid,
+        )
 
     def position_similarity(self, model: str, size: SizeChoice, image: np.ndarray | None = None) -> Similarity:
         self._asked("position_similarity", model, size)
@@ -124,10 +214,241 @@ class FakeExplainer:
         native = grid.shape == (3, 5)
         return Similarity(matrix.astype(np.float32), grid, self.kind, (low, 1.0), native)
 
+    def read_drawing(self, ink: np.ndarray) -> DigitReadings:
+        """Two moments; different for every drawing."""
+        centred = as_mnist(ink)
+        picture, noise = as_picture(centred), np.random.default_rng(int(1000 * centred.sum()))
+        readings = []
+        for epoch, model in self.training_record().moments:
+            info, _ = self._run(np.zeros((*NATIVE_SIZE, 3), np.uint8), model, SizeChoice())
+            rows = noise.exponential(size=(2, 3, 2 + 35)) ** 2
+            rows /= rows.sum(axis=-1, keepdims=True)
+            maps = rows[:, :, 2:].reshape(2, 3, 5, 7)
+            readings.append(DigitReading(model, epoch, noise.dirichlet(np.ones(10)), maps, rows[:, :, :2], info))
+        return DigitReadings(picture, tuple("0123456789"), tuple(readings), not centred.any())
+
+    def ink_of_photograph(self, image: np.ndarray) -> np.ndarray:
+        return ink_of_photograph(image)
+
+    def training_record(self) -> TrainingRecord:
+        curve = np.linspace(2, 0.5, 3)
+        moments = ((0, FEATURES), (3, HEAD))
+        return TrainingRecord(curve, curve / 2, 1 - curve / 2, np.eye(10, dtype=int), 0.75, 800, 200, moments)
+
     def filters(self, model: str, count: int = 28) -> FilterBank:
         self._asked("filters", model)
         noise = np.random.default_rng(4)
         return FilterBank(noise.uniform(size=(count, PATCH_PX, PATCH_PX, 3)), np.full(count, 0.5 / count), 192)
+
+    def position_structure(
+        self, model: str, size: SizeChoice, image: np.ndarray | None = None, components: int = 12
+    ) -> PositionStructure:
+        self._asked("position_structure", model, size)
+        grid, noise = self._grid(image, model, size), np.random.default_rng(5)
+        by_offset = noise.uniform(-1, 1, (2 * grid.rows - 1, 2 * grid.cols - 1))
+        count = components if self.kind == "learned" else 0
+        maps = noise.normal(size=(count, *grid.shape))
+        return PositionStructure(by_offset, maps, np.full(count, 0.05), grid, self.kind)
+
+    def filter_responses(
+        self, image: np.ndarray, model: str, size: SizeChoice, count: int | None = 28
+    ) -> FilterResponses:
+        self._asked("filter_responses", model, size, count)
+        info, picture = self._run(image, model, size)
+        noise = np.random.default_rng(6)
+        filters = noise.uniform(size=(count or 192, PATCH_PX, PATCH_PX, 3))
+        return FilterResponses(filters, noise.normal(size=(len(filters), *info.grid.shape)), picture, info.grid)
+
+    def input_parts(self, image: np.ndarray, model: str, size: SizeChoice) -> InputParts:
+        self._asked("input_parts", model, size)
+        info, picture = self._run(image, model, size)
+        maps = np.random.default_rng(7).uniform(1, 2, (4, *info.grid.shape))
+        table = self.kind == "learned"
+        prefix = np.array([[3.25, 0.5, 3.5, -0.125], [2, np.nan, 2, np.nan], [1, np.nan, 1, np.nan]])
+        names = info.grid.prefix_names
+        places, cosine = (maps[1], maps[3] - 1.5) if table else (None, None)
+        return InputParts(maps[0], places, maps[2], cosine, names, prefix[: len(names)], picture, info.grid)
+
+    def interpolation(
+        self, image: np.ndarray, model: str, size: SizeChoice, first: str | None, second: str
+    ) -> Interpolation:
+        self._asked("interpolation", model, size, first, second)
+        info, _ = self._run(image, model, size)
+        noise, rules = np.random.default_rng(8), ["dino", "dinov2_reg", "timm", "transformers", "google"]
+        head = dict(labels=self.labels, before=(0.75, 0.125), after=(0.5, 0.25), moved=0.25)
+        return Interpolation(
+            rules=tuple(rules),
+            tables=noise.uniform(size=(5, 5)),
+            compared=(rules.index(first or "timm"), rules.index(second)),
+            positions=noise.uniform(size=info.grid.shape),
+            features=noise.uniform(size=info.grid.shape),
+            class_feature=0.0123,
+            **(head if model == HEAD else dict(labels=(), before=(), after=(), moved=None)),
+            own=2,
+            grid=info.grid,
+            native=(3, 5),
+        )
+
+    def rotation(
+        self, image: np.ndarray, model: str, size: SizeChoice, query: TokenQuery, layer: int, head: int = 0
+    ) -> Rotation:
+        self._asked("rotation", model, size, query, layer, head)
+        if self.kind != "rope":
+            raise DemoError("embeddings.no_rotation", title=card(model).title)
+        info, picture = self._run(image, model, size)
+        query.token(info.grid)
+        noise = np.random.default_rng(9)
+        rows, cols = info.grid.shape
+        waves, turns = (noise.uniform(-1, 1, (4, count)) for count in (rows, cols)), np.array([2.0, 4, 8, 16])
+        maps = noise.uniform(size=(2, info.heads, rows, cols))
+        return Rotation(*waves, turns, turns, *maps, query, layer, picture, info)
+
+    # ----------------------------------------------------------------------------------------------------- relevance
+
+    def targets(self, image, model, size, top=5):
+        self._asked("targets", model, size, top)
+        info, picture = self._run(image, model, size)
+        if model == HEAD:
+            scores = np.array([0.125, 0.75], np.float32)
+            return Targets("class", ("lynx", "tabby"), scores, (1, 0), info.depth - 1, False, picture, info)
+        names, scores = ("dog", "kitten", "koala"), np.array([-0.25, 0.5, 1.0], np.float32)
+        files = tuple(f"{name}.jpg" for name in names)
+        return Targets("example", names, scores, (1, 0), 2, True, picture, info, files, 2)
+
+    @staticmethod
+    def map_of(info: RunInfo, target: int, method: str) -> np.ndarray:
+        """(rows, cols), different for every target, method and grid; signed where the method is."""
+        noise = np.random.default_rng([target, *method.encode()])
+        return noise.uniform(-1 if method in SIGNED_METHODS else 0, 1, info.grid.shape).astype(np.float32)
+
+    def relevance(self, image, model, size, target, methods, options, part=None):
+        self._asked("relevance", model, size, target, methods, options, part)
+        info, picture = self._run(image, model, size)
+        maps = []
+        for method in methods:
+            values, parts = self.map_of(info, target, method), 3 if method in LONG_METHODS else 1
+            signed = method in SIGNED_METHODS
+            prefix = None if signed else np.full(info.grid.num_prefix_tokens, values.mean())
+            share = values if part is None else values / parts
+            unit = "score" if signed else "share"
+            maps.append(RelevanceMap(method, share, signed, unit, prefix, parts, part, 4.0))
+        kind, names = ("class", ("lynx", "tabby")) if model == HEAD else ("example", ("dog", "kitten", "koala"))
+        layer = info.depth - 1 if model == HEAD else 2
+        return Relevance(tuple(maps), target, names[target], kind, 2.5, None, layer, 9.0, picture, info)
+
+    def faithfulness(self, image, model, size, target, values, baseline="mean", steps=16, seed=0):
+        self._asked("faithfulness", model, size, target, None if values is None else float(values.sum()), baseline)
+        info, _ = self._run(image, model, size)
+        fractions = np.linspace(0, 1, 5)
+        bend = 1.0 if values is None else 1.5 + float(values.mean())
+        deletion, insertion = 0.75 * (1 - fractions) ** bend, 0.75 * fractions ** (1 / bend)
+        areas = float(np.trapezoid(deletion, fractions)), float(np.trapezoid(insertion, fractions))
+        kind = "class" if model == HEAD else "example"
+        random = values is None
+        return Faithfulness(fractions, deletion, insertion, *areas, random, baseline, target, "tabby", kind, 5.0, info)
+
+    # -------------------------------------------------------------------------------------- features and own classes
+
+    @staticmethod
+    def tokens(image: np.ndarray, info: RunInfo, layer: int, facet: str) -> np.ndarray:
+        """(patches, 8) unit vectors, different for every picture, layer and facet."""
+        noise = np.random.default_rng([int(image.sum()) % 2**31, layer, len(facet)])
+        vectors = noise.normal(size=(info.grid.num_patches, 8))
+        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+    def pca(self, images, model, size, layer=-1, facet="token", method="dinov2", foreground=True, flip=False):
+        self._asked("pca", len(images), model, size, layer, facet, method, foreground, flip)
+        runs = [self._run(image, model, size) for image in images]
+        shown = [np.indices(info.grid.shape).sum(axis=0) % 2 == int(flip) for info, _ in runs]
+        shown = [s if foreground else np.ones_like(s) for s in shown]
+        colours = [
+            (self.tokens(image, info, layer, facet)[:, :3] / 2 + 0.5).reshape(*info.grid.shape, 3) * s[..., None]
+            for image, (info, _), s in zip(images, runs, shown, strict=True)
+        ]
+        pictures = tuple(picture for _, picture in runs)
+        explained = np.array([0.5, 0.25, 0.125])
+        return PcaImages(tuple(colours), tuple(shown), pictures, explained, method, facet, layer, runs[0][0])
+
+    def patch_features(self, image, model, size, layer=-1, facet="token"):
+        self._asked("patch_features", model, size, layer, facet)
+        info, picture = self._run(image, model, size)
+        return PatchFeatures(self.tokens(image, info, layer, facet), info.grid, facet, layer, picture, info)
+
+    def correspondences(
+        self, first, second, model, size, layer=-1, facet="key", pairs=10, surroundings=False, least_saliency=0.05
+    ):
+        self._asked("correspondences", model, size, layer, facet, pairs, surroundings)
+        info, picture = self._run(first, model, size)
+        other, picture2 = self._run(second, model, size)
+        places = np.array([[0, 0], [1, 3], [2, 4]])
+        maps = np.zeros(info.grid.shape), np.zeros(other.grid.shape)
+        cosines = np.array([0.75, 0.5, -0.25])
+        return Correspondences(places, places[::-1], cosines, 7, maps, (picture, picture2), facet, layer, info)
+
+    def segments(self, image, model, size, layer=-1, facet="key", method="kmeans", count=4, flip=False):
+        self._asked("segments", model, size, layer, facet, method, count, flip)
+        info, picture = self._run(image, model, size)
+        numbers = np.arange(info.grid.num_patches).reshape(info.grid.shape)
+        cut = None if method == "kmeans" else (numbers - numbers.mean()) * (-1 if flip else 1)
+        labels = numbers % count if cut is None else (cut > 0).astype(int)
+        return Segmentation(labels, count if cut is None else 2, method, facet, layer, cut, picture, info)
+
+    def token_norms(self, image, model, size, layer=-1, threshold=None):
+        self._asked("token_norms", model, size, layer, threshold)
+        info, picture = self._run(image, model, size)
+        noise = np.random.default_rng(7)
+        patches = noise.uniform(10, 20, (info.depth, *info.grid.shape))
+        patches[:, 1, 2] = 90
+        prefix = info.grid.num_prefix_tokens
+        maps = noise.uniform(size=(2, prefix, *info.grid.shape)) / info.grid.num_tokens
+        limit = 50.0 if threshold is None else threshold
+        norms = noise.uniform(10, 30, (info.depth, prefix))
+        given = threshold is not None
+        return TokenNorms(patches, norms, layer, limit, given, patches[layer] > limit, *maps, picture, info)
+
+    def evolution(self, image, model, size):
+        self._asked("evolution", model, size)
+        info, picture = self._run(image, model, size)
+        depth, noise = info.depth, np.random.default_rng(8)
+        cosines = np.eye(depth + 1) * 2 - 1
+        lens = None
+        if model == HEAD:
+            maps = noise.uniform(size=(depth, 2, *info.grid.shape))
+            best = noise.integers(0, 2, (depth, *info.grid.shape))
+            lens = Lens(self.labels, maps.mean(axis=(2, 3)), maps, best, best[:, 0, 0], self.labels)
+        to_final = noise.uniform(-1, 1, (depth + 1, *info.grid.shape))
+        return Evolution(cosines, cosines, to_final, lens, picture, info)
+
+    def alike(self, image, own, model, by="cls"):
+        self._asked("alike", len(own), model, by)
+        info, _ = self._run(image, model, SizeChoice())
+        numbers = (*range(len(own)), None, None)
+        names = (*[""] * len(own), *self.neighbours[0])
+        cosines = np.linspace(0.9, -0.3, len(numbers))
+        places = np.random.default_rng(9).normal(size=(len(numbers) + 1, 2))
+        return Alike(numbers, names, cosines, places, np.array([0.5, 0.25]), by, 2, True, info)
+
+    def picture_vectors(self, images, model):
+        self._asked("picture_vectors", len(images), model)
+        self._require(model)
+        rows = [np.random.default_rng(int(image.sum()) % 2**31).normal(size=6) for image in images]
+        vectors = np.array([row / np.linalg.norm(row) for row in rows], np.float32)
+        return PictureVectors(vectors, model, "", 2, True)
+
+    def own_classes(self, image, own, model):
+        self._asked("own_classes", model, len(own.labels))
+        info, picture = self._run(image, model, SizeChoice())
+        if own.vectors.model_id != model:
+            raise DemoError("own_classes.other_model", theirs=own.vectors.model_id, ours=model)
+        if len(set(own.labels.tolist())) < 2:
+            raise DemoError("own_classes.too_few_classes")
+        count = len(own.names)
+        votes, probe = np.arange(count) + 1.0, np.full(count, 1 / count)
+        nearest = np.arange(min(3, len(own.labels)))
+        cosines = np.array([0.5, 0.25, -0.25])[: len(nearest)]
+        return OwnPrediction(
+            own.names, votes / votes.sum(), probe, nearest, cosines, len(own.labels), 0.75, 0.5, picture, info
+        )
 
     @staticmethod
     def _require(model: str) -> None:

@@ -11,8 +11,9 @@ import pytest
 
 from vit_demo.contract import DemoError, ModelError, PictureError, SizeChoice, TokenQuery
 from vit_demo.text import say
-from vit_demo.ui import captions, events
+from vit_demo.ui import build, captions, events, page
 
+TABS = (build.predict, build.attention, build.embeddings)
 HEAD, FEATURES, BROKEN = "fake/head", "fake/features", "fake/broken"
 
 
@@ -22,9 +23,13 @@ def show(explainer, examples, image):
 
     def ask(**changes):
         asked = dict(
-            image=image, model=HEAD, side=48, keep_shape=False, layer=6, token="cls", tab="attention", language="en"
+            image=image, model=HEAD, side=48, keep_shape=False, selection={}, language="en", open_tab="attention"
         )
-        return events.show(explainer, examples, **{**asked, **changes})
+        if "tab" in changes:
+            changes["open_tab"] = changes.pop("tab")
+        asked = {**asked, **changes}
+        given = asked.pop("given", None) or [None] * sum(len(tab.GIVEN.split()) for tab in TABS)
+        return events.show(TABS, explainer, examples, *asked.values(), *given)
 
     return ask
 
@@ -33,7 +38,7 @@ def show(explainer, examples, image):
 def choose(explainer, image):
     def ask(**changes):
         asked = dict(
-            image=image, model=HEAD, good_model="", side=None, keep_shape=False, layer=12, language="en",
+            image=image, model=HEAD, good_model="", side=None, keep_shape=False, language="en",
             progress=lambda *_, **__: None,
         )  # fmt: skip
         return events.choose_model(explainer, **{**asked, **changes})
@@ -50,22 +55,18 @@ def notices(monkeypatch):
     return said
 
 
-def attention_asked(explainer) -> list[tuple]:
-    return [args for question, args in explainer.calls if question == "attention"]
-
-
 # -------------------------------------------------------------------------------------------------------------- show
 
 
 @pytest.mark.parametrize(
     ("tab", "computed", "updated"),
     [
-        ("attention", {"attention"}, {"attention", "token", "status"}),
+        ("attention", {"attention_layer", "attention_wall"}, {"attention", "status"}),
         ("predict", {"predict"}, {"predict_html", "predict_help", "status"}),
         (
             "embeddings",
-            {"position_similarity", "filters"},
-            {"similarity", "positions_help", "filters_html", "filters_help", "status"},
+            {"position_similarity", "position_structure", "filters", "filter_responses", "input_parts", "rotation"},
+            {*build.embeddings.FILLS.split(), "status"},
         ),
     ],
 )
@@ -81,7 +82,7 @@ def test_a_page_without_a_model_computes_nothing(show, explainer):
 
 
 def test_a_page_without_a_model_yet_has_no_size_note(explainer, image):
-    handler = events.softened(partial(events.resized, explainer), ("size_note",))
+    handler = page.softened(partial(events.resized, explainer), ("size_note",))
     handler(image, "", None, False, "en")  # a picture may change before the first model is there
 
 
@@ -108,15 +109,22 @@ def test_the_status_line_says_when_the_forward_pass_was_kept(show, explainer):
     assert "forward pass 12 ms, kept" in show()["status"]
 
 
-@pytest.mark.parametrize(("layer", "index"), [(1, 0), (6, 5), (7, 5), (0, 0), (-3, 0), (2.6, 2), ("4", 3)])
+@pytest.mark.parametrize(("layer", "index"), [(0, 0), (5, 5), (6, 5), (999, 5), (None, 5)])
 def test_layers_outside_the_model_are_moved_into_it(show, explainer, layer, index):
-    assert show(layer=layer)["attention"]["data"]["layer"] == index
-    assert attention_asked(explainer)[0][3] == index
+    assert show(selection={"layer": layer})["attention"]["data"]["layer"] == index
+    assert next(args for question, args in explainer.calls if question == "attention_layer")[2] == index
 
 
-@pytest.mark.parametrize("layer", [None, "", "last", [1], {}, float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("layer", ["", "last", [1], {}, float("nan"), float("inf"), -1, True, 2.0])
 def test_a_layer_that_is_no_number_is_the_last(show, layer):
-    assert show(layer=layer)["attention"]["data"]["layer"] == 5
+    assert show(selection={"layer": layer})["attention"]["data"]["layer"] == 5
+
+
+@pytest.mark.parametrize("selection", [None, "cls", [1], 7, {"token": {"a": 1}}, {"token": "x" * 10**6}])
+def test_a_selection_of_another_shape_does_no_harm(show, selection):
+    data = show(selection=selection)["attention"]["data"]
+    assert data["layer"] == 5
+    assert len(data["selection"]["token"]) <= 40
 
 
 @pytest.mark.parametrize("side", [1, 0, -5, 100_000, "big", "48.5", [224], {}, float("inf"), float("nan")])
@@ -135,43 +143,6 @@ def test_native_and_empty_sizes_are_the_models_own(show, side):
 def test_keeping_the_shape_gives_the_pictures_grid(show, tall):
     data = show(image=tall, keep_shape=True)["attention"]["data"]
     assert (data["rows"], data["cols"]) == (6, 3)
-
-
-def test_the_list_of_tokens_holds_prefixes_and_the_chosen_patch(show):
-    update = show(token="2,4")["token"]
-    assert [value for _, value in update["choices"]] == ["cls", "reg1", "reg2", "2,4"]
-    assert update["choices"][-1][0] == "patch: row 3, column 5"
-    assert update["value"] == "2,4"
-
-
-def test_a_patch_that_still_exists_stays_chosen_on_a_larger_grid(show, explainer, notices):
-    updates = show(token="2,4", side=96)
-    assert updates["attention"]["data"]["token"] == {"row": 2, "col": 4}
-    assert notices == []
-
-
-@pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("token", ["5,9", "3,0", "0,5", "-1,0", "reg3", "dist"])
-def test_a_token_that_the_grid_lacks_gives_way_to_the_class_token(show, explainer, notices, token, language):
-    updates = show(token=token, language=language)
-    assert updates["attention"]["data"]["prefix_token"] == "cls"
-    assert updates["attention"]["data"]["token"] is None
-    assert updates["token"]["value"] == "cls"
-    assert [query for *_, query, _ in attention_asked(explainer)][-1] == TokenQuery("cls")
-    assert notices == [("info", say("page.moved_token", language))]
-
-
-@pytest.mark.parametrize("token", ["1,b", ",", "a,", "1,2,3", "1.5,2"])
-def test_a_token_that_is_no_token_is_refused_in_a_sentence(show, token):
-    with pytest.raises(DemoError) as caught:
-        show(token=token)
-    assert caught.value.key == "attention.no_such_token"
-
-
-def test_a_long_name_of_a_token_is_cut_before_it_is_repeated(show):
-    with pytest.raises(DemoError) as caught:
-        show(token="," * 1000)
-    assert len(str(caught.value)) < 200
 
 
 def test_a_model_without_positions_hides_the_tiles_and_keeps_the_filters(show, explainer):
@@ -208,13 +179,13 @@ def test_an_unknown_language_is_english(show, language):
     [PictureError("picture.too_many_bytes", size=21, limit=20), ModelError("models.gated", name="a/b")],
 )
 def test_a_failure_is_said_in_the_visitors_language(show, explainer, language, error):
-    explainer.errors["attention"] = error
+    explainer.errors["attention_layer"] = error
 
     def handler(language):
         return show(language=language)
 
     with pytest.raises(gr.Error) as caught:
-        events.softened(handler, ("attention",))(language)
+        page.softened(handler, ("attention",))(language)
     assert unescape(caught.value.message) == say(error.key, language, **error.values)
     assert caught.value.print_exception is False
 
@@ -222,9 +193,9 @@ def test_a_failure_is_said_in_the_visitors_language(show, explainer, language, e
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("error", [RuntimeError("/home/teacher/secret"), KeyError("secret"), MemoryError()])
 def test_an_unexpected_failure_is_one_sentence_without_insides(show, explainer, language, error, caplog):
-    explainer.errors["attention"] = error
+    explainer.errors["attention_layer"] = error
     with pytest.raises(gr.Error) as caught:
-        events.softened(lambda language: show(language=language), ("attention",))(language)
+        page.softened(lambda language: show(language=language), ("attention",))(language)
     assert caught.value.message == say("page.unexpected", language)
     assert caught.value.__suppress_context__
     assert any(record.exc_info for record in caplog.records)  # kept for the one who runs the app
@@ -235,18 +206,18 @@ def test_what_a_visitor_typed_is_escaped_in_a_failure(explainer, image):
         raise ModelError("models.not_on_hub", name="<img src=x onerror=alert(1)>")
 
     with pytest.raises(gr.Error) as caught:
-        events.softened(handler, ("model",))("en")
+        page.softened(handler, ("model",))("en")
     assert "<" not in caught.value.message
     assert "&lt;img" in caught.value.message
 
 
 def test_updates_come_in_the_order_of_names_and_the_rest_stays():
-    run = events.softened(lambda language: {"b": 2}, ("a", "b", "c"))
+    run = page.softened(lambda language: {"b": 2}, ("a", "b", "c"))
     assert run("en") == (gr.skip(), 2, gr.skip())
 
 
 def test_a_single_update_is_a_value_and_no_tuple():
-    assert events.softened(lambda language: {"a": 1}, ("a",))("en") == 1
+    assert page.softened(lambda language: {"a": 1}, ("a",))("en") == 1
 
 
 # -------------------------------------------------------------------------------------------------------- the model
@@ -257,17 +228,7 @@ def test_choosing_a_model_fits_the_controls_to_it(choose):
     assert updates["good_model"] == HEAD
     assert updates["side"]["choices"] == [("48 (own size)", 48), ("96", 96)]
     assert updates["side"]["value"] == 48
-    assert updates["layer"]["maximum"] == 6
     assert "Apache-2.0" in updates["card"]
-
-
-def test_the_first_model_opens_on_its_last_layer(choose):
-    assert choose(layer=3)["layer"]["value"] == 6
-
-
-def test_a_chosen_layer_is_kept_where_the_next_model_has_it(choose):
-    assert choose(model=FEATURES, good_model=HEAD, layer=2)["layer"]["value"] == 2
-    assert choose(model=FEATURES, good_model=HEAD, layer=6)["layer"]["value"] == 4
 
 
 def test_a_chosen_size_is_kept_where_the_next_model_has_it(choose):
@@ -298,7 +259,7 @@ def test_the_good_model_failing_again_is_raised(choose):
 
 
 def test_a_typed_name_is_loaded_and_one_of_the_list_left_to_its_own_event(explainer, image):
-    rest = (HEAD, None, False, 12, "en")
+    rest = (HEAD, None, False, "en")
     assert events.choose_typed_model(explainer, image, FEATURES, *rest) == {}
     assert "details" not in explainer.questions
     explainer._require = lambda model: None  # the engine now opens any name
@@ -387,19 +348,38 @@ def test_the_first_look_needs_no_model(explainer, examples):
     assert updates["language"] == "zh"
     assert updates["model"]["value"] == HEAD
     data = updates["attention"]["data"]
-    assert data["maps"] is None
+    assert data["layer"] is None
     assert (data["rows"], data["cols"]) == (3, 5)
     assert updates["attention"]["picture"].shape == (48, 80, 3)
     assert say("page.loading", "zh", title="Fake head") in updates["status"]
 
 
+def test_a_link_opens_model_example_size_layer_head_and_token(explainer, examples):
+    link = {"model": FEATURES, "example": "koala", "side": "96", "layer": "2", "head": "1", "token": "1,3"}
+    updates = events.first_look(explainer, examples, request(link))
+    assert updates["model"]["value"] == FEATURES
+    assert updates["image"].endswith("koala.jpg")
+    assert updates["side"]["value"] == 96
+    assert updates["selection"] == {"layer": 1, "head": 0, "token": "1,3"}
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        {"model": "stranger/model", "example": "../../etc/passwd", "side": "-1", "layer": "x", "head": "-2"},
+        {"model": "", "example": "", "side": "1e9", "layer": "0", "head": "99999", "token": "x" * 500},
+    ],
+)
+def test_what_a_link_asks_for_in_vain_is_left_out(explainer, examples, link):
+    updates = events.first_look(explainer, examples, request(link))
+    assert updates["model"]["value"] == HEAD
+    assert "image" not in updates
+    assert "side" not in updates
+    assert updates["selection"]["layer"] is updates["selection"]["head"] is None
+    assert len(updates["selection"]["token"]) <= 40
+
+
 # ----------------------------------------------------------------------------------------------------------- gallery
-
-
-def test_a_click_on_the_view_is_a_token(show):
-    event = gr.EventData(None, {"index": [2, 4]})
-    assert events.picked_patch(event) == "2,4"
-    assert show(token=events.picked_patch(event))["attention"]["data"]["token"] == {"row": 2, "col": 4}
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

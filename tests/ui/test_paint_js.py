@@ -3,53 +3,27 @@
 from __future__ import annotations
 
 import base64
-import json
-import shutil
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from vit_demo.render.colour import colour_table, colourise
-from vit_demo.ui import web
-
-PAINT = Path(web.__file__).parent / "paint.js"
-NODE = shutil.which("node")
-pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed, so paint.js cannot be run")
-
-SCRIPT = """
-const paint = require(process.argv[1]);
-const { expression, given } = JSON.parse(require("fs").readFileSync(0, "utf8"));
-const plain = (value) => ArrayBuffer.isView(value) ? Array.from(value)
-  : Array.isArray(value) ? value.map(plain) : value;
-const answer = new Function("paint", "given", "return " + expression)(paint, given);
-process.stdout.write(JSON.stringify(plain(answer)));
-"""
 
 
-def js(expression: str, **given):
-    """The value of a JavaScript expression over `paint` (the module) and `given` (JSON)."""
-    done = subprocess.run(
-        [NODE, "-e", SCRIPT, str(PAINT)],
-        input=json.dumps({"expression": expression, "given": given}),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+@pytest.fixture(scope="module")
+def js(node):
+    """The value of a JavaScript expression over `js` (paint.js) and `given`."""
+    return lambda expression, **given: node(expression, ("paint.js",), **given)
 
 
-def test_the_mask_is_dinos():
+def test_the_mask_is_dinos(js):
     torch = pytest.importorskip("torch")
     from vit_demo.analysis.attention import smallest_mass_mask
 
     maps = np.random.default_rng(5).exponential(size=(12, 35)).astype(np.float32) ** 2
     shares = [0.01, 0.1, 0.35, 0.6, 0.9, 0.99]
     masks = js(
-        "given.maps.flatMap((map) => given.shares.map((share) => paint.massMask(Float32Array.from(map), share)))",
+        "given.maps.flatMap((map) => given.shares.map((share) => js.massMask(Float32Array.from(map), share)))",
         maps=maps.tolist(),
         shares=shares,
     )
@@ -58,14 +32,14 @@ def test_the_mask_is_dinos():
     assert np.array_equal(np.array(masks, bool), expected.reshape(-1, 35).numpy())
 
 
-def test_the_mask_is_the_fewest_strongest_patches():
-    assert js("paint.massMask(Float32Array.from([1, 5, 2, 8]), 0.5)") == [0, 0, 0, 1]
-    assert js("paint.massMask(Float32Array.from([1, 5, 2, 8]), 0.51)") == [0, 1, 0, 1]
-    assert js("paint.massMask(Float32Array.from([1, 5, 2, 8]), 1)") == [1, 1, 1, 1]
+def test_the_mask_is_the_fewest_strongest_patches(js):
+    assert js("js.massMask(Float32Array.from([1, 5, 2, 8]), 0.5)") == [0, 0, 0, 1]
+    assert js("js.massMask(Float32Array.from([1, 5, 2, 8]), 0.51)") == [0, 1, 0, 1]
+    assert js("js.massMask(Float32Array.from([1, 5, 2, 8]), 1)") == [1, 1, 1, 1]
 
 
-def test_an_empty_map_has_an_empty_mask():
-    assert js("paint.massMask(new Float32Array(3), 0.6)") == [0, 0, 0]
+def test_an_empty_map_has_an_empty_mask(js):
+    assert js("js.massMask(new Float32Array(3), 0.6)") == [0, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -80,8 +54,8 @@ def test_an_empty_map_has_an_empty_mask():
         (0.1999, 0.3333, 0, 0),
     ],
 )
-def test_a_point_is_in_its_patch(x, y, row, col):
-    assert js("paint.patchAt(given.x, given.y, 3, 5)", x=x, y=y) == {"row": row, "col": col}
+def test_a_point_is_in_its_patch(js, x, y, row, col):
+    assert js("js.patchAt(given.x, given.y, 3, 5)", x=x, y=y) == {"row": row, "col": col}
 
 
 @pytest.mark.parametrize(
@@ -97,33 +71,33 @@ def test_a_point_is_in_its_patch(x, y, row, col):
         ("ArrowRight", (0, 4), (0, 4)),
     ],
 )
-def test_arrow_keys_move_by_one_and_stop_at_the_edge(key, at, to):
-    answer = js("paint.stepOf(given.key, given.at, 3, 5)", key=key, at={"row": at[0], "col": at[1]})
+def test_arrow_keys_move_by_one_and_stop_at_the_edge(js, key, at, to):
+    answer = js("js.stepOf(given.key, given.at, 3, 5)", key=key, at={"row": at[0], "col": at[1]})
     assert answer == {"row": to[0], "col": to[1]}
 
 
-def test_other_keys_do_not_move():
-    assert js("['Enter', ' ', 'a', 'Tab'].map((key) => paint.stepOf(key, {row: 1, col: 1}, 3, 5))") == [None] * 4
+def test_other_keys_do_not_move(js):
+    assert js("['Enter', ' ', 'a', 'Tab'].map((key) => js.stepOf(key, {row: 1, col: 1}, 3, 5))") == [None] * 4
 
 
-def test_maps_are_little_endian_and_follow_each_other():
+def test_maps_are_little_endian_and_follow_each_other(js):
     numbers = np.array([[0, 1, 256], [65535, 258, 32768]], "<u2")
     data = base64.b64encode(numbers.tobytes()).decode()
-    values = js("[0, 1].map((h) => paint.mapOf(paint.bytesOf(given.data), h, 3, 0.5))", data=data)
+    values = js("[0, 1].map((h) => js.mapOf(js.bytesOf(given.data), h, 3, 0.5))", data=data)
     assert np.array(values) == pytest.approx(numbers / 65535 * 0.5, rel=1e-6)
 
 
-def test_the_mean_of_heads_is_their_mean():
+def test_the_mean_of_heads_is_their_mean(js):
     maps = np.random.default_rng(6).uniform(size=(3, 6)).astype(np.float32)
-    mean = js("paint.meanOf(given.maps.map((map) => Float32Array.from(map)))", maps=maps.tolist())
+    mean = js("js.meanOf(given.maps.map((map) => Float32Array.from(map)))", maps=maps.tolist())
     assert np.array(mean) == pytest.approx(maps.mean(axis=0), rel=1e-5)
 
 
-def test_colours_are_pythons():
+def test_colours_are_pythons(js):
     table = colour_table("viridis")
     values = [-1.0, 0.0, 0.3, 1.0, 1.9, 2.0, 3.0]
     colours = js(
-        "paint.coloursOf(given.values, 0, 2, Uint8Array.from(given.table))",
+        "js.coloursOf(given.values, 0, 2, Uint8Array.from(given.table))",
         values=values,
         table=table.ravel().tolist(),
     )
@@ -134,30 +108,30 @@ def test_colours_are_pythons():
     assert (colours[:, 3] == 255).all()
 
 
-def test_masked_places_are_transparent():
+def test_masked_places_are_transparent(js):
     table = list(range(256)) * 3
-    assert js("paint.coloursOf([0, 1], 0, 1, given.table, [0, 1])", table=table)[3::4] == [0, 255]
+    assert js("js.coloursOf([0, 1], 0, 1, given.table, [0, 1])", table=table)[3::4] == [0, 255]
 
 
-def test_a_flat_map_has_the_lowest_colour():
+def test_a_flat_map_has_the_lowest_colour(js):
     table = colour_table("grey").ravel().tolist()
-    assert js("paint.coloursOf([4, 4], 4, 4, given.table)", table=table) == [0, 0, 0, 255] * 2
+    assert js("js.coloursOf([4, 4], 4, 4, given.table)", table=table) == [0, 0, 0, 255] * 2
 
 
-def test_ranks_count_from_one_and_ties_share():
-    assert js("[0, 1, 2, 3].map((i) => paint.rankOf([3, 9, 3, 1], i))") == [2, 1, 2, 4]
+def test_ranks_count_from_one_and_ties_share(js):
+    assert js("[0, 1, 2, 3].map((i) => js.rankOf([3, 9, 3, 1], i))") == [2, 1, 2, 4]
 
 
-def test_the_largest_of_negatives_is_negative():
-    assert js("paint.largest([-3, -1, -2])") == -1
+def test_the_largest_of_negatives_is_negative(js):
+    assert js("js.largest([-3, -1, -2])") == -1
 
 
 @pytest.mark.parametrize(
     ("value", "read"), [(0, "0"), (0.5, "50"), (0.0123, "1.2"), (0.00123, "0.12"), (0.000123, "0.012")]
 )
-def test_percentages_have_three_figures_at_most(value, read):
-    assert js("paint.percent(given.value)", value=value) == read
+def test_percentages_have_three_figures_at_most(js, value, read):
+    assert js("js.percent(given.value)", value=value) == read
 
 
-def test_phrases_are_filled_and_unknown_names_stay():
-    assert js("paint.fill('row {row}, {other}', {row: 0})") == "row 0, {other}"
+def test_phrases_are_filled_and_unknown_names_stay(js):
+    assert js("js.fill('row {row}, {other}', {row: 0})") == "row 0, {other}"

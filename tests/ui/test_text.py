@@ -36,9 +36,24 @@ def calls() -> list[tuple[str, ast.Call]]:
     found = []
     for path, tree in source().items():
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in SAYING and node.args:
+            if isinstance(node, ast.Call) and name_of(node.func) in SAYING and node.args:
                 found.append((f"{path}:{node.lineno}", node))
     return found
+
+
+def name_of(function: ast.expr) -> str:
+    """ "say" for say(…) and asked.say(…) alike."""
+    return getattr(function, "id", getattr(function, "attr", ""))
+
+
+def sent_to_the_browser() -> set[str]:
+    """Names that the browser's scripts look up among the words of their tab."""
+    used = set()
+    for path in (ROOT / "vit_demo" / "ui" / "web").iterdir():
+        if path.suffix in (".js", ".html"):
+            text = path.read_text(encoding="utf-8")
+            used |= set(re.findall(r"words\.(\w+)", text)) | set(re.findall(r'data-(?:word|label)="(\w+)"', text))
+    return used
 
 
 def literals(node: ast.expr) -> list[str]:
@@ -93,12 +108,13 @@ def test_every_phrase_that_is_said_exists():
 
 
 def test_every_phrase_on_a_component_exists():
-    """`words.on(component, label="page.model")`, also where the phrases are handed over in a dictionary."""
+    """`page.say(component, label="page.model")`, `page.add("name", component, label=…)`."""
     on = [
         (f"{path}:{node.lineno}", value)
         for path, tree in source().items()
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "on"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("say", "add")
+        if (node.args and not literals(node.args[0])[:1]) or node.func.attr == "add"
         for keyword in node.keywords
         for value in literals(keyword.value)
     ]
@@ -130,7 +146,7 @@ def test_what_is_said_fills_every_placeholder():
             continue
         for key in literals(call.args[0]):
             wanted = placeholders(phrases("en").get(key, ""))
-            error = call.func.id != "say"
+            error = name_of(call.func) != "say"
             if (given or error) and not wanted <= given:
                 wrong.append((place, key, wanted - given))
     assert wrong == []
@@ -138,12 +154,14 @@ def test_what_is_said_fills_every_placeholder():
 
 def test_no_phrase_is_left_over():
     """A phrase is used where its key, or its name in a family's f-string, stands somewhere in the source."""
-    known, fits = strings(), families() - {r"page\.(.+)"}
+    known, fits, browser = strings(), families() - {r"page\.(.+)"}, sent_to_the_browser()
     unused = []
     for key in set(phrases("en")) - {f"page.{availability}" for availability in get_args(Availability)}:
         filled = [match for fit in fits if (match := re.fullmatch(fit, key))]
         joined = key.startswith("page.position_")  # put together of parts by the engine
-        if key not in known and not joined and not any(set(match.groups()) <= known for match in filled):
+        in_browser = key.partition(".")[2] in browser
+        in_family = any(set(match.groups()) <= known for match in filled)
+        if not (key in known or joined or in_browser or in_family):
             unused.append(key)
     assert sorted(unused) == []
 

@@ -12,10 +12,11 @@ from PIL import Image
 
 from vit_demo.render.colour import DIVERGING, SEQUENTIAL, colour_table
 from vit_demo.ui import views
-from vit_demo.ui.views import AttentionView, ExampleStrip, SimilarityView
+from vit_demo.ui.tabs.attention import ExplorerView
+from vit_demo.ui.views import ExampleStrip, SimilarityView
 from vit_demo.ui.web import web_text
 
-ALL = [AttentionView, ExampleStrip, SimilarityView]
+ALL = [ExplorerView, ExampleStrip, SimilarityView]
 
 
 def picture_of(url: str) -> tuple[str, np.ndarray]:
@@ -45,7 +46,7 @@ def test_a_small_picture_keeps_its_shape_and_never_grows(image, side, shape):
 
 def test_a_views_picture_is_a_file_that_shows_what_the_model_saw():
     smooth = np.linspace(0, 255, 40 * 60 * 3).reshape(40, 60, 3).astype(np.uint8)
-    sent = AttentionView().postprocess({"picture": smooth, "data": {"rows": 2}})
+    sent = ExplorerView().postprocess({"picture": smooth, "data": {"rows": 2}})
     pixels = np.asarray(Image.open(sent.picture.path))
     assert pixels.shape == (40, 60, 3)
     assert np.abs(pixels.astype(int) - smooth).max() < 12
@@ -81,7 +82,8 @@ def test_scripts_bring_every_colour_table(kind):
 
 @pytest.mark.parametrize("kind", ALL)
 def test_scripts_and_styles_fetch_nothing_from_elsewhere(kind):
-    for name in (f"{kind.stem}.js", f"{kind.stem}.html", "paint.js", "views.css", "page.css"):
+    scripts = [f"{name}.js" for name in ("paint", *kind.scripts, kind.stem)]
+    for name in (*scripts, f"{kind.stem}.html", "views.css", "page.css"):
         assert "//" not in web_text(name).replace("// ", "")
         assert "innerHTML" not in web_text(name)
 

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from vit_demo.model.trace import LayerTrace, Trace
 
+ENTRIES_AT_ONCE = 1 << 20  # attention scores held in memory where a whole layer is walked: a core's cache
+
 
 def layer_of(trace: Trace, layer: int) -> LayerTrace:
     """One layer of a filled trace, counted from 0. Raises ValueError outside it."""
@@ -57,6 +59,45 @@ def attention_matrix(trace: Trace, layer: int) -> Tensor:
     """All rows of one layer, (B, h, N, N). One layer at a time: all of them at once would not fit for large grids."""
     kept = layer_of(trace, layer)
     return (kept.q / math.sqrt(kept.q.shape[-1]) @ kept.k.transpose(-2, -1)).softmax(dim=-1)
+
+
+def log_sums_and_distances(queries: Tensor, keys: Tensor, distances_px: Tensor) -> tuple[Tensor, Tensor]:
+    """What a layer's rows amount to, in one walk over them: log Σ_j exp(q_i·k_j), (h, N), and each head's mean
+    attention distance in pixels, (h,).
+
+    Queries (h, N, d) already divided by √d and keys (h, N, d); `distances_px` (n, n) between patches, the last n
+    tokens. With the log sums any single entry is exp(q_i·k_j − log sum). The distance is that of
+    depth.layer_statistics: prefix tokens left out and not made up for (Dosovitskiy et al. 2021, App. D.7).
+    """
+    h, N, _ = queries.shape
+    prefix, columns = N - len(distances_px), keys.transpose(-2, -1)
+    log_sums, distance = queries.new_empty(h, N), queries.new_zeros(h)
+    step = _rows_at_once(keys)
+    for start in range(0, N, step):
+        scores = queries[:, start : start + step] @ columns  # (h, some, N)
+        top = scores.amax(dim=-1, keepdim=True)
+        powers = (scores - top).exp_()
+        sums = powers.sum(dim=-1)
+        log_sums[:, start : start + step] = top.squeeze(-1) + sums.log()
+        first = max(start, prefix)  # rows of patches alone have a place
+        if first < start + step:
+            rows, of = slice(first - start, None), distances_px[first - prefix : start + step - prefix]
+            distance += (powers[:, rows, prefix:].mul_(of).sum(dim=-1) / sums[:, rows]).sum(dim=-1)
+    return log_sums, distance / len(distances_px)
+
+
+def mean_attention_row(trace: Trace, layer: int) -> Tensor:
+    """Where the patches look on average, (B, h, N): the mean of their rows, some at a time."""
+    kept = layer_of(trace, layer)
+    queries = kept.q[:, :, trace.grid.num_prefix_tokens :] / math.sqrt(kept.q.shape[-1])
+    columns = kept.k.transpose(-2, -1)
+    parts = queries.split(_rows_at_once(kept.k), dim=-2)
+    return sum((part @ columns).softmax(dim=-1).sum(dim=-2) for part in parts) / queries.shape[-2]
+
+
+def _rows_at_once(keys: Tensor) -> int:
+    """How many rows of attention, over all heads, make about ENTRIES_AT_ONCE numbers."""
+    return max(1, ENTRIES_AT_ONCE // (keys.numel() // keys.shape[-1]))
 
 
 def attention_of_all_layers(trace: Trace, token: int = 0) -> Tensor:

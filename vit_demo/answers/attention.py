@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import torch
+import torch.nn.functional as F
 
-from vit_demo.analysis.attention import attention_rows
-from vit_demo.contract import DemoError, HeadMaps, SizeChoice, TokenQuery
-from vit_demo.engine import Engine
+from vit_demo.analysis.attention import (
+    attention_of_all_layers,
+    attention_rows,
+    log_sums_and_distances,
+    mean_attention_row,
+)
+from vit_demo.analysis.depth import patch_distances_px
+from vit_demo.contract import DemoError, HeadMaps, LayerTensors, SizeChoice, TokenQuery, Wall
+from vit_demo.engine import Engine, Run
+from vit_demo.model import VisionTransformer
 
 
 def rows(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, query: TokenQuery, layer: int) -> HeadMaps:
@@ -32,3 +43,70 @@ def checked_layer(layer: int, depth: int) -> int:
     if not -depth <= layer < depth:
         raise DemoError("attention.no_such_layer", layer=layer + 1 if layer >= 0 else layer, depth=depth)
     return layer % depth
+
+
+def layer_tensors(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, layer: int) -> LayerTensors:
+    """What one layer's attention is made of, in a form that is small to send and exact enough to compute with; kept."""
+    loaded, run = engine.load(model), engine.run(image, model, size)
+    layer = checked_layer(layer, run.info.depth)
+    key = ("layer tensors", model, loaded.revision, run.prepared.digest, layer)
+    sent = engine.kept.get_or_make(key, lambda: _layer_tensors(loaded.model, run, layer), _bytes_of)[0]
+    return replace(sent, info=run.info)
+
+
+def _layer_tensors(vit: VisionTransformer, run: Run, layer: int) -> LayerTensors:
+    kept = run.trace.layers[layer]
+    with torch.inference_mode():
+        q = kept.q[0] / math.sqrt(kept.q.shape[-1])  # (h, N, d)
+        k = kept.k[0] - kept.k[0].mean(dim=1, keepdim=True)  # the same for every key: smaller numbers, the same softmax
+        queries, query_steps = in_steps(q, np.int16)
+        keys, key_steps = in_steps(k, np.int16)
+        # of what is sent, so that what a browser computes sums to 1: rounding then costs a few 1e-4 of a row's top
+        sent = from_steps(queries, query_steps).to(q), from_steps(keys, key_steps).to(k)
+        log_sums, distance = log_sums_and_distances(*sent, patch_distances_px(run.info.grid).to(q))
+        tokens = F.normalize(vit.norm(kept.residual[0]), dim=-1)
+        features, _ = in_steps(tokens[:, :, None], np.int8)
+    return LayerTensors(
+        queries=queries,
+        query_steps=query_steps,
+        keys=keys,
+        key_steps=key_steps,
+        log_sums=log_sums.cpu().numpy(),
+        features=features[:, :, 0],
+        distance_px=distance.cpu().numpy(),
+        layer=layer,
+        picture=run.prepared.picture,
+        info=run.info,
+    )
+
+
+def _bytes_of(tensors: LayerTensors) -> int:
+    return sum(value.nbytes for value in vars(tensors).values() if isinstance(value, np.ndarray))
+
+
+def in_steps(values: torch.Tensor, kind: type) -> tuple[np.ndarray, np.ndarray]:
+    """Values (·, N, ·) as integers of a kind, and the float32 step of each line along N: value = integer · step."""
+    most = np.iinfo(kind).max
+    steps = values.abs().amax(dim=1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny) / most
+    return (values / steps).round().cpu().numpy().astype(kind), steps.squeeze(1).cpu().numpy()
+
+
+def from_steps(integers: np.ndarray, steps: np.ndarray) -> torch.Tensor:
+    """The inverse of `in_steps`: (h, N, d) integers and (h, d) steps to float32 (h, N, d)."""
+    return torch.from_numpy(integers.astype(np.float32) * steps[:, None])
+
+
+def wall(engine: Engine, image: np.ndarray, model: str, size: SizeChoice) -> Wall:
+    """The class token's row of every layer and head as thumbnails; without one, the mean of the patches' rows."""
+    run = engine.run(image, model, size)
+    grid, prefix = run.info.grid, run.info.grid.num_prefix_tokens
+    with torch.inference_mode():
+        if prefix:
+            rows = attention_of_all_layers(run.trace, 0)[:, 0]  # (L, h, N)
+        else:
+            rows = torch.stack([mean_attention_row(run.trace, layer)[0] for layer in range(run.info.depth)])
+    patches = rows[:, :, prefix:].cpu().numpy()
+    tops = patches.max(axis=-1)
+    maps = np.round(patches / np.where(tops > 0, tops, 1)[..., None] * 255).astype(np.uint8)
+    shares = rows[:, :, :prefix].sum(dim=-1).cpu().numpy()
+    return Wall(maps.reshape(*maps.shape[:2], *grid.shape), tops, shares, run.info)

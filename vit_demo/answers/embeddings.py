@@ -4,38 +4,150 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from vit_demo.analysis.embeddings import filter_components, position_similarity, rope_kernel
-from vit_demo.contract import DemoError, FilterBank, Similarity, SizeChoice
+from vit_demo.analysis.embeddings import (
+    filter_components,
+    filter_responses,
+    input_anatomy,
+    position_components,
+    position_similarity,
+    rope_kernel,
+    similarity_by_offset,
+)
+from vit_demo.checkpoints.load import LoadedModel
+from vit_demo.contract import (
+    DemoError,
+    FilterBank,
+    FilterResponses,
+    InputParts,
+    PositionStructure,
+    Similarity,
+    SizeChoice,
+)
 from vit_demo.engine import Engine
 from vit_demo.grid import PatchGrid
-from vit_demo.preprocess import input_size
+from vit_demo.preprocess import input_size, prepare
 
 
 def positions(engine: Engine, model: str, size: SizeChoice, image: np.ndarray | None) -> Similarity:
     """Similarity of every position with every other: on the native grid, or on a picture's at that size."""
     loaded = engine.load(model)
-    vit, config = loaded.model, loaded.model.config
+    grid = grid_of(loaded, size, image)
+    matrix, kind = _similarity(loaded, grid)
+    limits = (-1.0, 1.0) if kind == "learned" else (float(matrix.min()), 1.0)
+    return Similarity(matrix.cpu().numpy(), grid, kind, limits, grid.shape == loaded.model.config.native_grid)
+
+
+def structure(
+    engine: Engine, model: str, size: SizeChoice, image: np.ndarray | None, components: int
+) -> PositionStructure:
+    """The similarities by offset, and the principal components of the table over the grid."""
+    loaded = engine.load(model)
+    grid = grid_of(loaded, size, image)
+
+    def make() -> PositionStructure:
+        matrix, kind = _similarity(loaded, grid)
+        maps, share = torch.zeros(0, *grid.shape), torch.zeros(0)
+        with torch.inference_mode():
+            if kind == "learned":
+                table = loaded.model.positions(grid.shape)[1][0]
+                maps, share = position_components(table, grid.shape, max(1, components))
+            by_offset = similarity_by_offset(matrix, grid.shape)
+        return PositionStructure(by_offset.numpy(), maps.cpu().numpy(), share.cpu().numpy(), grid, kind)
+
+    key = ("structure", model, loaded.revision, grid, components)
+    return engine.kept.get_or_make(key, make, lambda made: made.by_offset.nbytes + made.components.nbytes)[0]
+
+
+def grid_of(loaded: LoadedModel, size: SizeChoice, image: np.ndarray | None) -> PatchGrid:
+    """The native grid, or that of a picture at a size."""
+    config = loaded.model.config
     height, width = config.image_size
     if image is not None:
         height, width = input_size(loaded.preprocess, config.patch_px, size, *image.shape[:2])
-    grid = PatchGrid.of(height, width, config.patch_px, config.prefix_names)
-    with torch.inference_mode():
-        if config.position == "learned":
-            matrix = position_similarity(vit.positions(grid.shape)[1][0]).cpu().numpy()
-            return Similarity(matrix, grid, "learned", (-1.0, 1.0), grid.shape == config.native_grid)
-        if config.rope is None:
-            raise DemoError("embeddings.no_positions", title=loaded.card.title)
-        matrix = rope_kernel(config.rope, vit.rope_bands, grid.shape).numpy()
-    return Similarity(matrix, grid, "rope", (float(matrix.min()), 1.0), grid.shape == config.native_grid)
+    return PatchGrid.of(height, width, config.patch_px, config.prefix_names)
+
+
+@torch.inference_mode()
+def _similarity(loaded: LoadedModel, grid: PatchGrid) -> tuple[Tensor, str]:
+    """(n, n) and its kind. DemoError for a model that knows no places."""
+    vit, config = loaded.model, loaded.model.config
+    if config.position == "learned":
+        return position_similarity(vit.positions(grid.shape)[1][0]), "learned"
+    if config.rope is None:
+        raise DemoError("embeddings.no_positions", title=loaded.card.title)
+    return rope_kernel(config.rope, vit.rope_bands, grid.shape), "rope"
+
+
+# ------------------------------------------------------------------------------------------------------------- filters
 
 
 def filters(engine: Engine, model: str, count: int) -> FilterBank:
     """The first principal components of the patch-embedding filters."""
-    weight = engine.load(model).model.patch_embed.weight
-    most = min(weight.shape[0], weight[0].numel())
+    components, share, total = _components(engine, model, count)
+    return FilterBank(for_display(components), share.cpu().numpy(), total)
+
+
+@torch.inference_mode()
+def _components(engine: Engine, model: str, count: int) -> tuple[Tensor, Tensor, int]:
+    """The components, the share of variance of each, and how many filters there are; kept."""
+    loaded = engine.load(model)
+    weight = loaded.model.patch_embed.weight
+    count = max(1, min(count, weight.shape[0], weight[0].numel()))
+    make = lambda: filter_components(weight, count)  # noqa: E731
+    key = ("filters", model, loaded.revision, count)
+    kept = engine.kept.get_or_make(key, make, lambda made: made[0].nbytes)[0]
+    return *kept, weight.shape[0]
+
+
+def responses(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, count: int | None) -> FilterResponses:
+    """What filters answer on a picture: the first `count` principal components, or with None every filter itself."""
+    loaded = engine.load(model)
+    config = loaded.model.config
+    prepared = prepare(image, loaded.preprocess, config.patch_px, size)
+    bank = loaded.model.patch_embed.weight if count is None else _components(engine, model, count)[0]
     with torch.inference_mode():
-        components, share = filter_components(weight, max(1, min(count, most)))
-    shown = components.permute(0, 2, 3, 1)  # (k, P, P, 3)
-    shown = 0.5 + shown / (2 * shown.abs().amax(dim=(1, 2, 3), keepdim=True))
-    return FilterBank(shown.cpu().numpy(), share.cpu().numpy(), weight.shape[0])
+        pixels = torch.from_numpy(prepared.pixels)[None].to(engine.hardware.device)
+        answers = filter_responses(pixels, bank).cpu().numpy()
+    grid = PatchGrid.of(*prepared.picture.shape[:2], config.patch_px, config.prefix_names)
+    return FilterResponses(for_display(bank), answers, prepared.picture, grid)
+
+
+@torch.inference_mode()
+def for_display(bank: Tensor) -> np.ndarray:
+    """Filters (k, 3, P, P) as pictures (k, P, P, 3) in 0…1: 0 is mid-grey, the largest entry of each reaches an end."""
+    shown = bank.float().permute(0, 2, 3, 1)
+    top = shown.abs().amax(dim=(1, 2, 3), keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
+    return (0.5 + shown / (2 * top)).cpu().numpy()
+
+
+# --------------------------------------------------------------------------------------------------------------- input
+
+
+def anatomy(engine: Engine, image: np.ndarray, model: str, size: SizeChoice) -> InputParts:
+    """Norms and cosines of what enters the first layer."""
+    loaded = engine.load(model)
+    prepared = prepare(image, loaded.preprocess, loaded.model.config.patch_px, size)
+    with torch.inference_mode():
+        parts = input_anatomy(loaded.model, torch.from_numpy(prepared.pixels)[None].to(engine.hardware.device))
+        content, total = parts.content.norm(dim=-1), parts.total.norm(dim=-1)
+        placed = parts.positions if parts.positions is not None else torch.zeros_like(parts.content)
+        position = placed.norm(dim=-1)
+        cosine = torch.cosine_similarity(parts.content, placed, dim=-1)
+    grid = PatchGrid.of(*prepared.picture.shape[:2], loaded.model.config.patch_px, loaded.model.config.prefix_names)
+    count = grid.num_prefix_tokens
+    numbers = torch.stack([content, position, total, cosine], dim=1).cpu().numpy()  # (N, 4)
+    numbers[~parts.placed.numpy(), 1::2] = np.nan
+    maps = numbers[count:].T.reshape(4, *grid.shape)
+    has_table = parts.positions is not None
+    return InputParts(
+        content=maps[0],
+        positions=maps[1] if has_table else None,
+        total=maps[2],
+        cosine=maps[3] if has_table else None,
+        prefix_names=grid.prefix_names,
+        prefix=numbers[:count],
+        picture=prepared.picture,
+        grid=grid,
+    )

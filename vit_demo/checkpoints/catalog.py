@@ -3,7 +3,10 @@ results-imagenet.csv and the DINOv2 README; licences from the model pages."""
 
 from __future__ import annotations
 
-from vit_demo.checkpoints import embedded
+from dataclasses import replace
+
+from vit_demo.checkpoints import assets, embedded
+from vit_demo.checkpoints.assets import DIGITS_ID, DINO_DIGITS_ID
 from vit_demo.contract import Availability, ModelCard, ModelStatus
 
 APACHE = ("Apache-2.0", "https://www.apache.org/licenses/LICENSE-2.0")
@@ -97,13 +100,23 @@ CARDS: tuple[ModelCard, ...] = (
     _card(EMBEDDED_ID, "DINOv2-S/14, saliency", "DINOv2",
           22_056_192, 518, 14, "why_embedded", MIT,
           source="embedded", note="catalog.note_embedded", neighbour_layer=9),  # layer 10 of 12: measured best
+    _card(DIGITS_ID, "Digits ViT/4", "ViT", 235_786, 28, 4, "why_digits",
+          has_head=True, source="own", note="digits.note_digits"),
+    _card(DINO_DIGITS_ID, "Digits DINO/4", "DINO", 234_816, 28, 4, "why_dino_digits",
+          source="own", note="digits.note_dino_digits"),
 )
 # fmt: on
 
 
 def card_of(model_id: str) -> ModelCard | None:
-    """The card of exactly this catalogue id, or None: another revision may hold other weights."""
-    return next((card for card in CARDS if card.id == model_id), None)
+    """The card of exactly this catalogue id, or None: another revision may hold other weights. A moment of our own
+    models' training has its model's card, under its own name."""
+    found = next((card for card in CARDS if card.id == model_id), None)
+    if found is None and assets.is_own(model_id):
+        own, _, moment = model_id.partition("@")
+        whole = card_of(own)
+        return replace(whole, id=model_id, title=f"{whole.title} @ {moment}")
+    return found
 
 
 def statuses(hub_reachable: bool | None) -> tuple[ModelStatus, ...]:
@@ -114,6 +127,8 @@ def statuses(hub_reachable: bool | None) -> tuple[ModelStatus, ...]:
 def _status(card: ModelCard, hub_reachable: bool | None) -> ModelStatus:
     from vit_demo.checkpoints.sources import on_disk
 
+    if card.source == "own":
+        return ModelStatus(card, "on_disk")
     if card.source == "embedded":
         if embedded.is_converted() or embedded.is_installed():
             return ModelStatus(card, "on_disk")
@@ -136,10 +151,11 @@ FIRST_DOWNLOAD = "timm/vit_tiny_patch16_224.augreg_in21k_ft_in1k"  # 23 MB, and 
 
 
 def default_model(known: tuple[ModelStatus, ...]) -> str:
-    """The model that the page opens with: the best on disk, else the embedded one, else the smallest download."""
+    """The model that the page opens with: the best on disk, else the embedded one, else what else was downloaded, and
+    at last our own, which is always there."""
     here = {status.card.id for status in known if status.availability == "on_disk"}
     for model_id in (*PREFERRED, EMBEDDED_ID):
         if model_id in here:
             return model_id
-    others = [s.card.id for s in known if s.availability == "on_disk"]
-    return others[0] if others else FIRST_DOWNLOAD
+    others = [s.card.id for s in known if s.availability == "on_disk" and s.card.source != "own"]
+    return others[0] if others else DIGITS_ID if DIGITS_ID in here else FIRST_DOWNLOAD

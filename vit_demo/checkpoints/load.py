@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vit_demo.checkpoints import catalog, embedded
+from vit_demo.checkpoints import assets, catalog, embedded
 from vit_demo.checkpoints.formats import read_weights
 from vit_demo.checkpoints.keymaps import ConversionReport, convert
 from vit_demo.checkpoints.plan import Plan
@@ -47,14 +47,14 @@ def load_model(
     offline: bool | None = None,
 ) -> LoadedModel:
     """A pretrained model by name: a Hub id (optionally @revision), a folder in Hub layout, a file (.safetensors .pth
-    .npz), or an id of the catalogue. `progress(done_bytes, total_bytes)` follows a download.
+    .npz), or an id of the catalogue; of our own models also a moment of their training, "vit-demo/digits@epoch-1".
+    `progress(done_bytes, total_bytes)` follows a download.
 
     Raises ModelError, in a sentence for people, where it cannot be found, fetched or represented faithfully; nothing is
     ever loaded approximately.
     """
     card = catalog.card_of(name)
-    where = str(embedded.ensure()) if card and card.source == "embedded" else name
-    source = find(where, progress=progress, offline=offline)
+    source = find(_where(name, card), progress=progress, offline=offline)
     read = read_weights(source.weights, name)
     try:
         plan, state = _plan(source, read, name)
@@ -70,6 +70,13 @@ def load_model(
         labels=_labels(plan, name),
         revision=source.revision,
     )
+
+
+def _where(name: str, card: ModelCard | None) -> str:
+    """The name under which the files are found: a place on this machine for models that come without a download."""
+    if name.partition("@")[0] in assets.FOLDERS:
+        return str(assets.file_of(name))
+    return str(embedded.ensure()) if card and card.source == "embedded" else name
 
 
 def _plan(source: Source, read: Mapping[str, Any], name: str) -> tuple[Plan, Mapping[str, Tensor]]:

@@ -20,3 +20,40 @@ class HeadMaps:
     layer: int
     picture: np.ndarray
     info: RunInfo
+
+
+@dataclass(frozen=True)
+class LayerTensors:
+    """What one layer's attention is made of, for a browser that computes any row or column itself.
+
+    Queries (already divided by √d) and keys (their mean over tokens taken off, which no softmax notices) as 16-bit
+    integers (h, N, d) and a step per head and channel (h, d): value = integer · step. `log_sums` (h, N) is the log of
+    each row's softmax denominator, so that A[i, j] = exp(q_i·k_j − log_sums[i]) for entries, rows and columns.
+    `features` (N, D) are the layer's output tokens after the final norm, each scaled to int8: enough for cosines.
+    `distance_px` (h,) is the mean attention distance of each head. Tokens are numbered as in `info.grid`.
+    """
+
+    queries: np.ndarray
+    query_steps: np.ndarray
+    keys: np.ndarray
+    key_steps: np.ndarray
+    log_sums: np.ndarray
+    features: np.ndarray
+    distance_px: np.ndarray
+    layer: int
+    picture: np.ndarray
+    info: RunInfo
+
+
+@dataclass(frozen=True)
+class Wall:
+    """A thumbnail for every layer and head: where the class token looks, or without one the patches on average.
+
+    `maps` (L, h, rows, cols) uint8, each scaled to its own maximum `tops` (L, h); `prefix` (L, h) is the share of the
+    same row that went to prefix tokens.
+    """
+
+    maps: np.ndarray
+    tops: np.ndarray
+    prefix: np.ndarray
+    info: RunInfo

@@ -32,7 +32,8 @@ class Attention(nn.Module):
         self.k_norm = make_norm(config, self.head_dim) if config.qk_norm else nn.Identity()
         self.proj = nn.Linear(config.attention_dim, config.dim, bias=config.proj_bias)
 
-    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor] | None, trace: Trace | None) -> Tensor:
+    def project(self, x: Tensor, rope: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values of tokens (B, N, D), each (B, h, N, d), after q/k norm and RoPE."""
         B, N, _ = x.shape
         qkv = self.qkv(x).reshape(B, N, 3, self.heads, self.head_dim).permute(2, 0, 3, 1, 4)
         q, k, v = qkv.unbind(0)  # each (B, h, N, d)
@@ -40,7 +41,11 @@ class Attention(nn.Module):
         if rope is not None:
             q = rotate(q, rope, self.rope_pairing, self.num_prefix_tokens)
             k = rotate(k, rope, self.rope_pairing, self.num_prefix_tokens)
+        return q, k, v
+
+    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor] | None, trace: Trace | None) -> Tensor:
+        q, k, v = self.project(x, rope)
         out = F.scaled_dot_product_attention(q, k, v)  # (B, h, N, d)
         if trace is not None:
             trace.keep_attention(q, k, v, out)
-        return self.proj(out.transpose(1, 2).reshape(B, N, self.heads * self.head_dim))
+        return self.proj(out.transpose(1, 2).flatten(2))

@@ -1,4 +1,4 @@
-"""The page: what stands where, and which event calls which function."""
+"""The page: what stands where, and which event calls which function. Every tab is a module of ui/tabs."""
 
 from __future__ import annotations
 
@@ -10,61 +10,43 @@ import gradio as gr
 from vit_demo.contract import ExplainerProtocol
 from vit_demo.text import say
 from vit_demo.ui import events
-from vit_demo.ui.events import TABS, softened
 from vit_demo.ui.gallery import Example, read_examples
-from vit_demo.ui.inputs import SafeImage, language_of
-from vit_demo.ui.views import AttentionView, ExampleStrip, SimilarityView, strip_value
+from vit_demo.ui.inputs import SafeImage
+from vit_demo.ui.page import LIGHT, MODEL_POOL, QUIET, Page, softened
+from vit_demo.ui.tabs import attention, depth, draw, embeddings, features, own_classes, predict, relevance
+from vit_demo.ui.views import ExampleStrip, strip_value
 
-MODEL_POOL = dict(concurrency_id="model", concurrency_limit=1)  # one computation at a time, whoever asks
-VIEWS = "predict_html predict_help attention token similarity positions_help filters_html filters_help status"
+# In the order in which they stand
+TABS = (predict, attention, relevance, depth, embeddings, features, own_classes, draw)
+FIRST_TAB = attention.NAME
 LOAD_POOL = dict(concurrency_id="load", concurrency_limit=8)  # a download must not keep others from their views
 QUEUE_SIZE = 80  # more than a class of thirty; beyond it one is told to come back
 
 
-class Words:
-    """Which phrases stand on which component, so that the whole page can change its language."""
-
-    def __init__(self):
-        self._said: dict[gr.blocks.Block, dict[str, str]] = {}
-
-    def on(self, component, **phrases: str):
-        """`label="page.model"`: this property of the component is this phrase. The component, with it set."""
-        self._said[component] = phrases
-        for name, key in phrases.items():
-            setattr(component, name, say(key))
-        return component
-
-    @property
-    def components(self) -> list:
-        return list(self._said)
-
-    def updates(self, language: str) -> list:
-        language = language_of(language)
-        said = self._said.values()
-        return [gr.update(**{name: say(key, language) for name, key in phrases.items()}) for phrases in said]
-
-
 def build_demo(explainer: ExplainerProtocol, examples_folder: Path, any_model: bool = False) -> gr.Blocks:
     """The whole page around an explainer. `any_model` lets ids, folders and files be typed."""
-    examples = read_examples(examples_folder)
-    words, parts = Words(), {}
+    page = Page(explainer, read_examples(examples_folder))
     with gr.Blocks(title=say("page.title"), analytics_enabled=False, delete_cache=(600, 3000)) as demo:
-        parts["tab"], parts["good_model"] = gr.State("attention"), gr.State("")
-        _header(words, parts)
+        page.add("tab", gr.State(FIRST_TAB))
+        page.add("good_model", gr.State(""))
+        page.add("selection", gr.State({}))
+        _header(page)
         with gr.Row():
             with gr.Column(scale=1, min_width=300):
-                _inputs(words, parts, examples, any_model)
-            with gr.Column(scale=3, min_width=320), gr.Tabs(selected="attention"):
-                tabs = _tabs(words, parts)
-        _wire(demo, explainer, examples, words, parts, tabs)
+                _inputs(page, any_model)
+            with gr.Column(scale=3, min_width=320), gr.Tabs(selected=FIRST_TAB, overflow_behavior="wrap"):
+                tabs = {module.NAME: _tab(page, module) for module in TABS}
+        _wire(demo, page, tabs)
+        for module in TABS:
+            module.wire(page)
     demo.queue(max_size=QUEUE_SIZE, api_open=False)  # nobody passes by the queue and its bounds
     return demo
 
 
-def _header(words: Words, parts: dict) -> None:
+def _header(page: Page) -> None:
     with gr.Row(elem_id="vd-header"):
-        words.on(gr.Markdown(elem_id="vd-title"), value="page.heading")
-        parts["language"] = gr.Radio(
+        page.say(gr.Markdown(elem_id="vd-title"), value="page.heading")
+        language = gr.Radio(
             [("English", "en"), ("中文", "zh")],
             value="en",
             show_label=False,
@@ -73,12 +55,12 @@ def _header(words: Words, parts: dict) -> None:
             min_width=210,
             elem_id="vd-language",
         )
-        words.on(parts["language"], label="page.language")
+        page.add("language", language, label="page.language")
 
 
-def _inputs(words: Words, parts: dict, examples: tuple[Example, ...], any_model: bool) -> None:
-    parts["image"] = SafeImage(
-        value=str(examples[0].path),
+def _inputs(page: Page, any_model: bool) -> None:
+    image = SafeImage(
+        value=str(page.examples[0].path),
         type="numpy",
         sources=["upload", "webcam", "clipboard"],
         height=250,
@@ -86,84 +68,54 @@ def _inputs(words: Words, parts: dict, examples: tuple[Example, ...], any_model:
         elem_id="vd-image",
         alt_text=say("page.picture_alt"),
     )
-    words.on(parts["image"], label="page.picture")
-    parts["examples"] = ExampleStrip(strip_value(examples, "en"), elem_id="vd-examples")
-    parts["model"] = gr.Dropdown([], allow_custom_value=True, elem_id="vd-model")
-    words.on(parts["model"], label="page.model", **({"info": "page.model_info"} if any_model else {}))
-    parts["card"] = gr.HTML()
-    parts["side"] = words.on(gr.Radio([], elem_id="vd-side"), label="page.size")
-    parts["keep_shape"] = words.on(gr.Checkbox(elem_id="vd-keep", container=False), label="page.keep_shape")
-    parts["size_note"] = gr.HTML()
-    parts["status"] = gr.HTML(elem_id="vd-status")
-    words.on(gr.Markdown(elem_classes="vd-privacy"), value="page.privacy")
+    page.add("image", image, label="page.picture")
+    page.add("examples", ExampleStrip(strip_value(page.examples, "en"), elem_id="vd-examples"))
+    model = gr.Dropdown([], allow_custom_value=True, elem_id="vd-model")
+    page.add("model", model, label="page.model", **({"info": "page.model_info"} if any_model else {}))
+    page.add("card", gr.HTML())
+    page.add("side", gr.Radio([], elem_id="vd-side"), label="page.size")
+    page.add("keep_shape", gr.Checkbox(elem_id="vd-keep", container=False), label="page.keep_shape")
+    page.add("size_note", gr.HTML())
+    page.add("status", gr.HTML(elem_id="vd-status"))
+    page.say(gr.Markdown(elem_classes="vd-privacy"), value="page.privacy")
 
 
-def _tabs(words: Words, parts: dict) -> dict:
-    tabs = {}
-    with gr.Tab(id="predict") as tabs["predict"]:
-        parts["predict_help"] = gr.Markdown(elem_classes="vd-help")
-        parts["predict_html"] = gr.HTML(elem_id="vd-predict", min_height=200)
-    with gr.Tab(id="attention") as tabs["attention"]:
-        words.on(gr.Markdown(elem_classes="vd-help"), value="attention.help")
-        with gr.Row():
-            parts["layer"] = gr.Slider(1, 12, value=12, step=1, elem_id="vd-layer", scale=2, min_width=260)
-            parts["token"] = gr.Dropdown(
-                [(say("attention.token_cls"), "cls")],
-                value="cls",
-                allow_custom_value=True,
-                scale=1,
-                min_width=220,
-                elem_id="vd-from",
-            )
-        words.on(parts["layer"], label="attention.layer")
-        words.on(parts["token"], label="attention.from")
-        parts["attention"] = AttentionView(elem_id="vd-attention")
-    with gr.Tab(id="embeddings") as tabs["embeddings"]:
-        words.on(gr.Markdown(), value="embeddings.positions_heading")
-        parts["positions_help"] = gr.Markdown(elem_classes="vd-help")
-        parts["similarity"] = SimilarityView(elem_id="vd-similarity")
-        words.on(gr.Markdown(), value="embeddings.filters_heading")
-        parts["filters_help"] = gr.Markdown(elem_classes="vd-help")
-        parts["filters_html"] = gr.HTML(elem_id="vd-filters")
-    for name, tab in tabs.items():
-        words.on(tab, label=f"{name}.tab")
-    return tabs
+def _tab(page: Page, module) -> gr.Tab:
+    with gr.Tab(id=module.NAME) as tab:
+        module.layout(page)
+    page.say(tab, label=f"{module.NAME}.tab")
+    return tab
 
 
-def _wire(demo: gr.Blocks, explainer: ExplainerProtocol, examples, words: Words, parts: dict, tabs: dict) -> None:
-    """Every event of the page: which function, from what, to what. Errors are softened in one place."""
-
-    def ask(handler, given: str, fills: str, how: dict, wrap=softened) -> dict:
-        """The arguments of one event listener, by names of components."""
-        names = tuple(fills.split())
-        inputs, outputs = [parts[name] for name in given.split()], [parts[name] for name in names]
-        return dict(fn=wrap(handler, names), inputs=inputs, outputs=outputs, api_visibility="private", **how)
-
-    light = dict(queue=False, show_progress="hidden")  # no model needed: answered at once
-    quiet = dict(MODEL_POOL, show_progress="hidden")
-    show = partial(events.show, explainer, examples), "image good_model side keep_shape layer token tab language", VIEWS
-    working = [parts["status"], parts["attention"], parts["predict_html"]]
-    seen = ask(*show, dict(MODEL_POOL, show_progress="minimal", show_progress_on=working))
-    latest = ask(*show, dict(quiet, trigger_mode="always_last"))
-    model_in = "image model good_model side keep_shape layer language"
-    model_out = "model good_model card side size_note layer"
+def _wire(demo: gr.Blocks, page: Page, tabs: dict[str, gr.Tab]) -> None:
+    """What happens to the page as a whole: opening it, choosing picture, model, size, language or tab."""
+    parts, explainer, examples = page.parts, page.explainer, page.examples
+    # One event shows whichever tab is open: the others are computed when they are opened.
+    given = " ".join(["tab", *(module.GIVEN for module in TABS)])
+    fills = " ".join([*(module.FILLS for module in TABS), "status"])
+    working = [parts["status"], *(page.of(module.FILLS)[0] for module in TABS)]
+    show = partial(events.show, TABS, explainer, examples), given, fills
+    seen = page.listen(*show, **MODEL_POOL, show_progress="minimal", show_progress_on=working)
+    model_in = "image model good_model side keep_shape language"
+    model_out = "model good_model card side size_note"
     loading = dict(LOAD_POOL, show_progress="full", show_progress_on=parts["card"])
-    load = ask(partial(events.choose_model, explainer), model_in, model_out, loading, _with_progress)
-    typed = ask(partial(events.choose_typed_model, explainer), model_in, model_out, loading, _with_progress)
-    marks = ask(partial(events.refresh_models, explainer), "model language", "model", light)
-    note = ask(partial(events.resized, explainer), "image good_model side keep_shape language", "size_note", quiet)
-    named = ask(partial(events.relabelled, explainer, examples), "good_model language", "examples card side", quiet)
-    first = ask(
-        partial(events.first_look, explainer, examples), "", "language model card attention status", light, _of_request
-    )
-    translate = dict(
-        fn=words.updates, inputs=parts["language"], outputs=words.components, api_visibility="private", **light
-    )
+    load = _plain(page, partial(events.choose_model, explainer), model_in, model_out, loading, _with_progress)
+    typed = _plain(page, partial(events.choose_typed_model, explainer), model_in, model_out, loading, _with_progress)
+    marks = _plain(page, partial(events.refresh_models, explainer), "model language", "model", LIGHT)
+    size_in = "image good_model side keep_shape language"
+    note = _plain(page, partial(events.resized, explainer), size_in, "size_note", QUIET)
+    named_out = "examples card side"
+    named = _plain(page, partial(events.relabelled, explainer, examples), "good_model language", named_out, QUIET)
+    first_out = "language model card attention status image side selection"
+    first = _plain(page, partial(events.first_look, explainer, examples), "", first_out, LIGHT, _of_request)
+    words = page.words
+    translate = dict(fn=words.updates, inputs=parts["language"], outputs=words.components, api_visibility="private")
+    translate |= LIGHT
 
     demo.load(**first).then(**translate).then(**load).success(**seen).then(**marks).then(**named)
     parts["language"].input(**translate).then(**marks).then(**named).then(**note).then(**seen)
 
-    picked = dict(api_visibility="private", **light)
+    picked = dict(api_visibility="private", **LIGHT)
     parts["examples"].select(_picker(examples), None, parts["image"], **picked)
     parts["image"].change(**dict(seen, trigger_mode="always_last")).then(**note)
     # A choice from the list fires `select` once but `input` twice; what is typed fires `input` alone.
@@ -171,11 +123,15 @@ def _wire(demo: gr.Blocks, explainer: ExplainerProtocol, examples, words: Words,
     parts["model"].input(**typed).success(**seen)
     for name in ("side", "keep_shape"):
         parts[name].input(**note).then(**seen)
-    for name in ("layer", "token"):
-        parts[name].input(**latest)
-    parts["attention"].select(events.picked_patch, None, parts["token"], **picked).then(**latest)
-    for name in TABS:
-        tabs[name].select(partial(str, name), None, parts["tab"], **picked).then(**seen)
+    for name, tab in tabs.items():
+        tab.select(partial(str, name), None, parts["tab"], **picked).then(**seen)
+
+
+def _plain(page: Page, handler, given: str, fills: str, how: dict, wrap=softened) -> dict:
+    """A listener for a handler that takes the values of `given` themselves, the language last."""
+    names = tuple(fills.split())
+    ins, outs = page.of(given), page.of(fills)
+    return dict(fn=wrap(handler, names), inputs=ins, outputs=outs, api_visibility="private", **how)
 
 
 def _picker(examples: tuple[Example, ...]):

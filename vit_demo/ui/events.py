@@ -1,135 +1,65 @@
-"""What happens on the page: module-level functions from plain values to updates by component name."""
+"""What happens to the page as a whole: functions from plain values to updates by component name."""
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable
+from dataclasses import asdict
 from html import escape
-from typing import Any
+from types import ModuleType
 
 import gradio as gr
 import numpy as np
 
-from vit_demo.contract import (
-    DemoError,
-    ExplainerProtocol,
-    ModelCard,
-    RunInfo,
-    SizeChoice,
-    TokenQuery,
-)
-from vit_demo.grid import PatchGrid
+from vit_demo.contract import DemoError, ExplainerProtocol, ModelCard, RunInfo
 from vit_demo.text import say
 from vit_demo.ui.captions import card_html, embeddings_status_html, model_choices, size_choices, size_note, status_html
 from vit_demo.ui.gallery import Example
-from vit_demo.ui.inputs import language_of, query_of, size_of
-from vit_demo.ui.tabs.attention import attention_view, patches_data, token_choices
-from vit_demo.ui.tabs.embeddings import filters_view, positions_view
-from vit_demo.ui.tabs.predict import predict_view
+from vit_demo.ui.inputs import language_of
+from vit_demo.ui.page import Selection, Updates, asked_of
+from vit_demo.ui.tabs.attention import patches_data
 from vit_demo.ui.views import strip_value
 
-log = logging.getLogger(__name__)
-TABS = ("predict", "attention", "embeddings")
-Updates = dict[str, Any]
-
-
-def softened(handler: Callable[..., Updates], names: tuple[str, ...]) -> Callable[..., tuple]:
-    """The one edge where errors become words for visitors. `handler` takes the language as its last argument and
-    gives updates by component name; what it leaves out stays as it is."""
-
-    def run(*args):
-        language = language_of(args[-1])
-        try:
-            updates = handler(*args)
-        except DemoError as error:
-            raise gr.Error(escape(error.say(language)), print_exception=False) from None
-        except Exception:
-            log.exception("unexpected error in %s", getattr(handler, "__name__", handler))
-            raise gr.Error(say("page.unexpected", language), print_exception=False) from None
-        values = tuple(updates.get(name, gr.skip()) for name in names)
-        return values if len(values) != 1 else values[0]  # gradio would take a tuple of one for a value
-
-    return run
-
-
-# ------------------------------------------------------------------------------------------------------------- views
+# -------------------------------------------------------------------------------------------------------------- view
 
 
 def show(
+    tabs: tuple[ModuleType, ...],
     explainer: ExplainerProtocol,
     examples: tuple[Example, ...],
     image: np.ndarray | DemoError | None,
     model: str,
     side: object,
     keep_shape: object,
-    layer: object,
-    token: object,
-    tab: str,
+    selection: object,
     language: str,
+    open_tab: str,
+    *given,
 ) -> Updates:
     """The open tab's view of this picture, and the status line. Other tabs are computed when they are opened."""
-    language = language_of(language)
-    if isinstance(image, DemoError):
-        raise image
-    if not model:
-        return {}  # the page is still opening
-    if image is None:
-        words = f'<div class="vd-status"><p>{say("page.no_picture", language)}</p></div>'
-        return {"status": words, "attention": None, "predict_html": words}
-    size = size_of(side, keep_shape)
+    asked = asked_of(explainer, examples, image, model, side, keep_shape, selection, language)
+    if asked is None:
+        return {} if not model else _without_picture(tabs, language_of(language))
     started = time.perf_counter()
-    if tab == "predict":
-        html, info = predict_view(explainer, image, model, size, examples, language)
-        help_key = "predict.help" if explainer.details(model).card.has_head else "predict.help_neighbours"
-        updates = {"predict_html": html, "predict_help": say(help_key, language)}
-    elif tab == "embeddings":
-        updates, grid = _embeddings(explainer, image, model, size, language)
-        view_ms = 1000 * (time.perf_counter() - started)
-        return {**updates, "status": embeddings_status_html(explainer.details(model), grid, view_ms, language)}
+    at = 0
+    for tab in tabs:
+        count = len(tab.GIVEN.split())
+        if open_tab == tab.NAME:
+            updates, info = tab.show(asked, *given[at : at + count])
+            break
+        at += count
     else:
-        updates, info = _attention(explainer, image, model, size, token, layer, language)
-    view_ms = max(0.0, 1000 * (time.perf_counter() - started) - (0 if info.cached else info.forward_ms))
-    return {**updates, "status": status_html(info, view_ms, language)}
-
-
-def _attention(explainer, image, model, size: SizeChoice, token, layer, language) -> tuple[Updates, RunInfo]:
-    wanted = query_of(token)
+        return {}
+    view_ms = 1000 * (time.perf_counter() - started)
+    if isinstance(info, RunInfo):
+        view_ms = max(0.0, view_ms - (0 if info.cached else info.forward_ms))
+        return {**updates, "status": status_html(info, view_ms, asked.language)}
     details = explainer.details(model)
-    data, query, info = attention_view(explainer, image, model, size, wanted, layer_of(layer, details.depth), language)
-    if query != wanted:
-        gr.Info(say("page.moved_token", language))
-    choices = token_choices(details.prefix_names, query, language)
-    return {"attention": data, "token": gr.update(choices=choices, value=query.name)}, info
+    return {**updates, "status": embeddings_status_html(details, info, view_ms, asked.language)}
 
 
-def _embeddings(explainer, image, model, size: SizeChoice, language) -> tuple[Updates, PatchGrid | None]:
-    html, filters_help = filters_view(explainer, model, language)
-    updates = {"filters_html": html, "filters_help": filters_help}
-    try:
-        data, help_key, grid = positions_view(explainer, image, model, size, language)
-    except DemoError as error:
-        if error.key != "embeddings.no_positions":
-            raise
-        return {**updates, "similarity": gr.update(visible=False), "positions_help": error.say(language)}, None
-    shown = gr.update(value=data, visible=True)
-    return {**updates, "similarity": shown, "positions_help": say(help_key, language)}, grid
-
-
-def layer_of(layer: object, depth: int) -> int:
-    """The slider's layer (from 1) as an index from 0, moved into the model's range."""
-    try:
-        return min(max(round(float(layer)), 1), depth) - 1
-    except (TypeError, ValueError, OverflowError):
-        return depth - 1
-
-
-def picked_patch(event: gr.EventData) -> str | dict:
-    """The patch that was clicked in the view, as a token; nothing for an event of another shape."""
-    index = event._data.get("index") if isinstance(event._data, dict) else None
-    if not isinstance(index, list) or len(index) != 2 or not all(isinstance(i, int) for i in index):
-        return gr.skip()
-    return TokenQuery(None, *index).name
+def _without_picture(tabs: tuple[ModuleType, ...], language: str) -> Updates:
+    words = f'<div class="vd-status"><p>{say("page.no_picture", language)}</p></div>'
+    return {"status": words, **{tab.FILLS.split()[0]: None for tab in tabs}}
 
 
 # ------------------------------------------------------------------------------------------------------------- model
@@ -142,7 +72,6 @@ def choose_model(
     good_model: str,
     side: object,
     keep_shape: object,
-    layer: object,
     language: str,
     progress: gr.Progress = gr.Progress(),  # noqa: B008 – gradio finds it by this default
 ) -> Updates:
@@ -161,13 +90,11 @@ def choose_model(
         return {"model": gr.update(value=good_model)}
     sides = [option.side for option in details.sizes]
     chosen = side if side in sides else next(o.side for o in details.sizes if o.native)
-    last = layer_of(layer, details.depth) + 1 if good_model and layer else details.depth
     return {
         "good_model": model,
         "card": card_html(details.card, language, details.report),
         "side": gr.update(choices=size_choices(details, language), value=chosen),
         "size_note": size_note(details, chosen, keep_shape, image, language),
-        "layer": gr.update(maximum=details.depth, value=last),
     }
 
 
@@ -207,19 +134,30 @@ def resized(
 
 
 def first_look(explainer: ExplainerProtocol, examples: tuple[Example, ...], request: gr.Request | None) -> Updates:
-    """Before any model is there: the language, the list of models, and the picture cut into patches."""
+    """Before any model is there: the language, the list of models, what a link asks for, and the picture cut into
+    patches."""
     language = language_of_request(request)
+    wanted = dict(request.query_params) if request is not None else {}
     statuses = explainer.statuses()
-    model = explainer.default_model()
-    card = next(status.card for status in statuses if status.card.id == model)
+    cards = {status.card.id: status.card for status in statuses}
+    model = wanted.get("model") if wanted.get("model") in cards else explainer.default_model()
+    example = next((one for one in examples if one.key == wanted.get("example")), examples[0])
+    card = cards[model]
     status = say("page.loading", language, title=card.title)
-    return {
+    updates = {
         "language": language,
         "model": gr.update(choices=model_choices(statuses, language), value=model),
         "card": card_html(card, language),
-        "attention": patches_data(square_of(examples[0], card), card, language),
+        "attention": patches_data(square_of(example, card), card, language),
         "status": f'<div class="vd-status"><p>{escape(status)}</p></div>',
+        "selection": asdict(Selection.of_link(wanted)),
     }
+    if example is not examples[0]:
+        updates["image"] = str(example.path)
+    if wanted.get("side", "").isdecimal():
+        side = int(wanted["side"][:5])
+        updates["side"] = gr.update(choices=[(str(side), side)], value=side)
+    return updates
 
 
 def square_of(example: Example, card: ModelCard) -> np.ndarray:

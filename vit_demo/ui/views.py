@@ -47,16 +47,20 @@ def png_url(picture: np.ndarray) -> str:
 
 
 class ViewData(GradioModel):
-    """`picture` is a file so that it is fetched once and kept by the browser; `data` is what is painted."""
+    """`picture` and `files` are files, so that they are fetched once and only when shown; `data` is the rest."""
 
     picture: FileData | None = None
+    files: dict[str, FileData] | None = None
     data: dict[str, Any] | None = None
 
 
-class _View(gr.HTML):
+class View(gr.HTML):
+    """A component of ours: web/<stem>.html, and web/<stem>.js after paint.js and the `scripts` it names."""
+
     data_model = ViewData
     is_template = True  # in the browser it is a gr.HTML
     stem = ""
+    scripts: tuple[str, ...] = ()
 
     def __init__(self, value=None, **kwargs):
         # Constants travel in the script: a component in a tab not yet opened loses its other properties.
@@ -66,7 +70,7 @@ class _View(gr.HTML):
             value,
             html_template=web_text(f"{self.stem}.html"),
             css_template=web_text("views.css"),
-            js_on_load=constants + web_text("paint.js") + web_text(f"{self.stem}.js"),
+            js_on_load=constants + "".join(web_text(f"{name}.js") for name in ("paint", *self.scripts, self.stem)),
             apply_default_css=False,
             **kwargs,
         )
@@ -78,14 +82,18 @@ class _View(gr.HTML):
         return None  # what a browser sends back of a view is never used
 
     def postprocess(self, value: dict | None) -> ViewData | None:
-        """{"picture": (H, W, 3) uint8 or None, "data": {…}} → files and numbers for the browser."""
+        """{"picture": (H, W, 3) uint8 or None, "files": {name: bytes}, "data": {…}} → what the browser gets."""
         if value is None:
             return None
-        picture = value.get("picture")
-        file = None
-        if picture is not None:
-            file = FileData(path=save_bytes_to_cache(jpeg_bytes(picture), "picture.jpg", self.GRADIO_CACHE))
-        return ViewData(picture=file, data=value["data"])
+        picture, files = value.get("picture"), value.get("files") or {}
+        return ViewData(
+            picture=None if picture is None else self._file("picture.jpg", jpeg_bytes(picture)),
+            files={name: self._file(f"{name}.bin", content) for name, content in files.items()},
+            data=value["data"],
+        )
+
+    def _file(self, name: str, content: bytes) -> FileData:
+        return FileData(path=save_bytes_to_cache(content, name, self.GRADIO_CACHE))
 
     def api_info(self) -> dict[str, str]:
         return {"type": "object"}
@@ -97,13 +105,7 @@ class _View(gr.HTML):
         return None
 
 
-class AttentionView(_View):
-    """The picture with one token's attention over it, and every head beside it. `select` tells the patch clicked."""
-
-    stem = "attention"
-
-
-class ExampleStrip(_View):
+class ExampleStrip(View):
     """Our pictures as buttons with names. `select` tells the number of the one clicked."""
 
     stem = "examples"
@@ -122,7 +124,7 @@ def strip_value(examples: tuple[Example, ...], language: str) -> dict:
     return {"picture": None, "data": {"heading": say("page.examples", language), "pictures": pictures}}
 
 
-class SimilarityView(_View):
+class SimilarityView(View):
     """A tile of similarity for each position, and the one pointed at in large."""
 
     stem = "similarity"

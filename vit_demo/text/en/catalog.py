@@ -26,6 +26,8 @@ WORDS = {
     "why_eupe": "The smallest model here with RoPE.",
     "why_eupe_small": "DINOv3's architecture, distilled from several teachers.",
     "why_embedded": "Needs no download beyond the Python packages: DINOv2's attention and features on any machine.",
+    "why_digits": "Trained by this project and always here: true predictions for digits that you draw, and its training to watch.",
+    "why_dino_digits": "DINO's recipe, carried out by this project on digits: what is learned without a single label.",
     "why_own": "A model that you opened yourself.",
     "note_dinov3": "Meta's DINOv3 licence applies to the weights; read it before you use them.",
     "note_gated": "Gated: accept the licence on the model's page, then set HF_TOKEN.",

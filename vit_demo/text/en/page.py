@@ -44,7 +44,6 @@ WORDS = {
         "Pictures are used to compute what you see; their files are deleted within an hour. Nothing is logged or sent elsewhere."
     ),
     "no_picture": "No picture yet. Drop one on the left, paste one, or take an example.",
-    "moved_token": "The chosen patch does not exist in this grid; the view went back to the class token.",
     "size_out_of_range": "{side} px is outside what can be computed here. Choose a size from {low} to {high} px.",
     "no_device": "There is no device {device} on this machine. Choose auto, cpu, cuda or mps.",
     "out_of_memory": "The graphics memory is full, also after clearing it. Choose a smaller size or model.",

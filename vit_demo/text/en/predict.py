@@ -19,4 +19,5 @@ WORDS = {
     "layer": "class token after layer {layer} of {depth}, every picture cropped at {side} px",
     "centred": "the examples' mean taken off",
     "no_neighbours": "There are no other example pictures to compare with.",
+    "why": "See why",
 }

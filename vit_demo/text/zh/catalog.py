@@ -26,6 +26,8 @@ WORDS = {
     "why_eupe": "这里最小的带 RoPE 的模型。",
     "why_eupe_small": "DINOv3 的架构，由多个教师模型蒸馏而来。",
     "why_embedded": "除 Python 包外无需下载：在任何机器上都能看到 DINOv2 的注意力和特征。",
+    "why_digits": "由本项目训练，始终可用：对您画的数字给出真实的预测，还能观看它的训练过程。",
+    "why_dino_digits": "本项目在数字上实际运行的 DINO 方法：看看不用任何标签能学到什么。",
     "why_own": "您自己打开的模型。",
     "note_dinov3": "权重受 Meta 的 DINOv3 许可约束；使用前请阅读。",
     "note_gated": "需要授权：请在模型页面接受许可，然后设置 HF_TOKEN。",

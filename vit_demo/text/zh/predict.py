@@ -18,4 +18,5 @@ WORDS = {
     "layer": "第 {layer} 层（共 {depth} 层）之后的类别词元，所有图片按 {side} 像素裁剪",
     "centred": "已减去示例的均值",
     "no_neighbours": "没有其他示例图片可供比较。",
+    "why": "看看原因",
 }

@@ -1,17 +1,95 @@
-"""The Embeddings tab: what the position and patch embeddings have learned (ViT Fig. 7)."""
+"""The Embeddings tab: what the position and patch embeddings have learned (ViT Fig. 7), and what becomes of them."""
 
 from __future__ import annotations
 
 from html import escape
 
+import gradio as gr
 import numpy as np
 
-from vit_demo.contract import ExplainerProtocol, SizeChoice
+from vit_demo.contract import DemoError, ExplainerProtocol, InputParts, SizeChoice
 from vit_demo.grid import PatchGrid
 from vit_demo.render.colour import DIVERGING
-from vit_demo.render.figures import filter_sheet, tile_positions
+from vit_demo.render.figures import filter_sheet, similarity_tiles, tile_positions
+from vit_demo.render.scatter import Series, scatter_svg
 from vit_demo.text import say
-from vit_demo.ui.views import base64_of, png_url
+from vit_demo.ui.page import Asked, Page, Updates
+from vit_demo.ui.tabs import embeddings_stretch as stretch
+from vit_demo.ui.tabs.embeddings_rotation import rotation_view
+from vit_demo.ui.tabs.embeddings_views import (
+    FiltersView,
+    Map,
+    MapsView,
+    around_zero,
+    filters_value,
+    from_zero,
+    maps_value,
+    table_html,
+)
+from vit_demo.ui.takeaway import Parcel, lines_for, npz_bytes, png_bytes, take_away
+from vit_demo.ui.views import SimilarityView, base64_of, png_url
+
+NAME = "embeddings"
+GIVEN = "embeddings_all"
+FILLS = (
+    "similarity positions_help filters_html filters_help embeddings_structure embeddings_rotation embeddings_bank "
+    "embeddings_input embeddings_input_html embeddings_side embeddings_maps embeddings_compare_html"
+)
+COMPONENTS = 8
+MOST_POSITIONS = 2048  # whose full matrix of similarities still travels, 4 MB
+
+
+def layout(page: Page) -> None:
+    page.say(gr.Markdown(), value="embeddings.positions_heading")
+    page.add("positions_help", gr.Markdown(elem_classes="vd-help"))
+    page.add("similarity", SimilarityView(elem_id="vd-similarity"))
+    page.add("embeddings_structure", MapsView(elem_id="vd-embeddings-structure"))
+    page.add("embeddings_rotation", MapsView(elem_id="vd-embeddings-rotation"))
+    stretch.layout(page)
+    page.say(gr.Markdown(), value="embeddings.filters_heading")
+    page.add("filters_help", gr.Markdown(elem_classes="vd-help"))
+    page.add("filters_html", gr.HTML(elem_id="vd-filters"))
+    page.add(
+        "embeddings_all", gr.Checkbox(container=False, elem_id="vd-embeddings-all"), label="embeddings.all_filters"
+    )
+    page.add("embeddings_bank", FiltersView(elem_id="vd-embeddings-bank"))
+    page.say(gr.Markdown(), value="embeddings.input_heading")
+    page.say(gr.Markdown(elem_classes="vd-help"), value="embeddings.help_input")
+    page.add("embeddings_input", MapsView(elem_id="vd-embeddings-input"))
+    page.add("embeddings_input_html", gr.HTML(elem_id="vd-embeddings-input-table"))
+    take_away(page, NAME, carry)
+
+
+def show(asked: Asked, all_filters: object) -> tuple[Updates, PatchGrid | None]:
+    """Positions, or a sentence where the model has none; filters; the parts of the input."""
+    html, filters_help = filters_view(asked.explainer, asked.model, asked.language)
+    maps, table = input_view(asked)
+    updates = {
+        "filters_html": html,
+        "filters_help": filters_help,
+        "embeddings_input": maps,
+        "embeddings_input_html": table,
+        "embeddings_rotation": rotation_view(asked),
+        **stretch.anew(asked),
+        **bank(asked, all_filters),
+    }
+    try:
+        data, help_key, grid = positions_view(asked.explainer, *asked.picture, asked.language)
+    except DemoError as error:
+        if error.key != "embeddings.no_positions":
+            raise
+        none = {"similarity": gr.update(visible=False), "positions_help": error.say(asked.language)}
+        return {**updates, **none, "embeddings_structure": maps_value([], asked.language)}, None
+    positions = {"similarity": gr.update(value=data, visible=True), "positions_help": asked.say(help_key)}
+    return {**updates, **positions, "embeddings_structure": structure_view(asked)}, grid
+
+
+def wire(page: Page) -> None:
+    page.parts["embeddings_all"].input(**page.ask(bank, GIVEN, "embeddings_bank"))
+    stretch.wire(page)
+
+
+# ----------------------------------------------------------------------------------------------------------- positions
 
 
 def positions_view(
@@ -22,12 +100,13 @@ def positions_view(
     grid, (low, high) = similarity.grid, similarity.limits
     rows, cols = tile_positions(grid)
     chosen = [row * grid.cols + col for row in rows for col in cols]
-    scaled = (similarity.matrix[chosen] - low) / max(high - low, 1e-9) * 255
+    bytes_of = lambda values: np.clip((values - low) / max(high - low, 1e-9) * 255 + 0.5, 0, 255).astype(np.uint8)  # noqa: E731
     rope = similarity.kind == "rope"
     other = "embeddings.grid_rope" if rope else "embeddings.grid_other"
     how = "embeddings.grid_native" if similarity.native else other
     note = say(how, language, rows=grid.rows, cols=grid.cols)
-    if (len(rows), len(cols)) != grid.shape:
+    some = (len(rows), len(cols)) != grid.shape
+    if some:
         shown = {"rows": grid.rows, "cols": grid.cols, "shown_rows": len(rows), "shown_cols": len(cols)}
         note = say(
             "embeddings.two_notes", language, first=note, second=say("embeddings.tiles_every", language, **shown)
@@ -37,29 +116,129 @@ def positions_view(
         "cols": grid.cols,
         "tile_rows": rows,
         "tile_cols": cols,
-        "matrix": base64_of(np.clip(scaled + 0.5, 0, 255).astype(np.uint8)),
+        "matrix": base64_of(bytes_of(similarity.matrix[chosen])),
         "low": float(low),
         "high": float(high),
         "digits": 2 if rope else 0,
         "table": "viridis" if rope else DIVERGING,
         "words": {
             "tiles_label": say("embeddings.tiles_label", language, rows=len(rows), cols=len(cols)),
+            "large_label": say("embeddings.large_label", language, rows=grid.rows, cols=grid.cols),
             "note": note,
             "scale": say("embeddings.scale_rope" if rope else "embeddings.scale_learned", language),
             "large": say("embeddings.large", language),
         },
     }
-    return {"picture": None, "data": data}, "embeddings.help_rope" if rope else "embeddings.help_learned", grid
+    files = {"all": bytes_of(similarity.matrix).tobytes()} if some and grid.num_patches <= MOST_POSITIONS else {}
+    help_key = "embeddings.help_rope" if rope else "embeddings.help_learned"
+    return {"picture": None, "files": files, "data": data}, help_key, grid
+
+
+def structure_view(asked: Asked) -> dict:
+    """Similarity by offset, and the principal components over the grid."""
+    image, model, size = asked.picture
+    found = asked.explainer.position_structure(model, size, image, COMPONENTS)
+    rope = found.kind == "rope"
+    by_offset = Map(
+        asked.say("embeddings.by_offset"),
+        found.by_offset,
+        (float(found.by_offset.min()), 1.0),
+        readout="embeddings.offset_cell",
+        group="offsets",
+        first=(1 - found.grid.rows, 1 - found.grid.cols),
+    )
+    maps = [by_offset]
+    for number, (values, share) in enumerate(zip(found.components, found.explained, strict=False), 1):
+        title = asked.say("embeddings.position_component", number=number, share=f"{100 * share:.1f}")
+        maps.append(Map(title, values, around_zero(values), DIVERGING))
+    return maps_value(maps, asked.language, "embeddings.hint_rope" if rope else "embeddings.hint_structure")
+
+
+# ------------------------------------------------------------------------------------------------------ filters, input
 
 
 def filters_view(explainer: ExplainerProtocol, model: str, language: str) -> tuple[str, str]:
-    """(HTML of the filter sheet, help text)."""
+    """(HTML of the filter sheet and of the variance explained, help text)."""
     bank = explainer.filters(model)
     count = len(bank.filters)
     held = say("embeddings.explained", language, count=count, share=f"{100 * float(bank.explained.sum()):.0f}")
     sheet = png_url(filter_sheet(bank.filters))
+    shares = [f"{100 * share:.1f}" for share in bank.explained]
+    said = [say("embeddings.one_share", language, number=i, share=share) for i, share in enumerate(shares, 1)]
+    label = say("embeddings.explained_alt", language, shares=", ".join(shares))
+    curve = scatter_svg([Series(100 * bank.explained[:, None], said)], label)
     html = (
-        f'<figure class="vd-filters"><img src="{sheet}" alt="{escape(say("embeddings.filters_alt", language))}">'
+        f'<div class="vd-emb-pair vd-dep"><figure class="vd-filters">'
+        f'<img src="{sheet}" alt="{escape(say("embeddings.filters_alt", language))}">'
         f"<figcaption>{escape(held)}</figcaption></figure>"
+        f"<figure>{curve}<figcaption>{escape(say('embeddings.explained_each', language))}</figcaption></figure></div>"
     )
     return html, say("embeddings.help_filters", language, count=count, total=bank.num_filters)
+
+
+def bank(asked: Asked, all_filters: object) -> Updates:
+    """Filters and their answers on the picture: the components of the sheet, or every filter."""
+    shares = None if all_filters else asked.explainer.filters(asked.model).explained
+    count = None if shares is None else len(shares)
+    return {
+        "embeddings_bank": filters_value(
+            asked.explainer.filter_responses(*asked.picture, count), shares, asked.language
+        )
+    }
+
+
+def input_view(asked: Asked) -> tuple[dict, str]:
+    """(maps of what enters the first layer, a table of its prefix tokens)."""
+    parts = asked.explainer.input_parts(*asked.picture)
+    norms = [("content", parts.content), ("place", parts.positions), ("total", parts.total)]
+    there = [values for _, values in norms if values is not None]
+    limits = from_zero(np.stack(there))  # one scale: these are compared
+    maps = [Map(asked.say(f"embeddings.norm_{n}"), v, limits, digits=1) for n, v in norms if v is not None]
+    if parts.cosine is not None:
+        maps.append(Map(asked.say("embeddings.cosine"), parts.cosine, around_zero(parts.cosine), DIVERGING))
+    return maps_value(maps, asked.language), prefix_html(asked, parts)
+
+
+def prefix_html(asked: Asked, parts: InputParts) -> str:
+    """The same numbers for every prefix token, and the means of the patches for comparison."""
+    head = [
+        "",
+        *(asked.say(f"embeddings.norm_{name}") for name in ("content", "place", "total")),
+        asked.say("embeddings.cosine"),
+    ]
+    columns = (parts.content, parts.positions, parts.total, parts.cosine)
+    means = [np.nan if values is None else float(values.mean()) for values in columns]
+    rows = [(name.upper(), numbers) for name, numbers in zip(parts.prefix_names, parts.prefix, strict=True)]
+    rows.append((asked.say("embeddings.patches_mean"), means))
+    body = [[name, *("–" if np.isnan(x) else f"{x:.2f}".replace("-", "−") for x in numbers)] for name, numbers in rows]
+    return table_html(head, body)
+
+
+# ---------------------------------------------------------------------------------------------------------- take away
+
+
+def carry(asked: Asked) -> Parcel:
+    """The tiles and the sheet as PNG, the numbers as NPZ."""
+    image, model, size = asked.picture
+    filters = asked.explainer.filters(model)
+    parts = asked.explainer.input_parts(*asked.picture)
+    arrays = {"filters": filters.filters, "explained": filters.explained, "content_norm": parts.content}
+    axes = {"filters": "component, row, column, channel", "explained": "component", "content_norm": "row, column"}
+    files = {"patch_filters.png": png_bytes(filter_sheet(filters.filters))}
+    body = ["filters = explainer.filters(model)", "parts = explainer.input_parts(picture, model, size)"]
+    try:
+        similarity = asked.explainer.position_similarity(model, size, image)
+        found = asked.explainer.position_structure(model, size, image, COMPONENTS)
+    except DemoError as error:
+        if error.key != "embeddings.no_positions":
+            raise
+    else:
+        arrays |= {"similarity": similarity.matrix, "by_offset": found.by_offset, "components": found.components}
+        axes |= {"similarity": "position, position", "by_offset": "rows down, columns right"}
+        axes["components"] = "component, row, column"
+        table = "viridis" if similarity.kind == "rope" else DIVERGING
+        tiles = similarity_tiles(similarity.matrix, similarity.grid, similarity.limits, table)
+        files["position_similarity.png"] = png_bytes(tiles)
+        body += ["similarity = explainer.position_similarity(model, size, picture)", "print(similarity.matrix.shape)"]
+    files["what_embeddings_know.npz"] = npz_bytes(arrays, axes)
+    return Parcel(files, lines_for(asked, *body, "print(filters.filters.shape, parts.content.shape)"))

@@ -4,31 +4,46 @@ from __future__ import annotations
 
 from html import escape
 
-import numpy as np
+import gradio as gr
 
-from vit_demo.contract import ExplainerProtocol, Neighbours, Prediction, RunInfo, SizeChoice
+from vit_demo.contract import Neighbours, Prediction, RunInfo
 from vit_demo.text import say
 from vit_demo.ui.gallery import Example, example_by_file
+from vit_demo.ui.page import Asked, Page, Updates
 from vit_demo.ui.views import jpeg_url
 
+NAME = "predict"
+GIVEN = ""
+FILLS = "predict_html predict_help predict_why"
 THUMB_PX = 96
 SMALLEST_VOTE = 0.01  # below a percent a vote is not worth a word
 
 
-def predict_view(
-    explainer: ExplainerProtocol,
-    image: np.ndarray,
-    model: str,
-    size: SizeChoice,
-    examples: tuple[Example, ...],
-    language: str,
-) -> tuple[str, RunInfo]:
-    """(HTML of the tab, how it was computed)."""
-    answer = explainer.predict(image, model, size)
-    body = _bars(answer, language) if isinstance(answer, Prediction) else _neighbours(answer, examples, language)
-    saw = say("predict.saw", language)
+def layout(page: Page) -> None:
+    page.add("predict_help", gr.Markdown(elem_classes="vd-help"))
+    page.add("predict_html", gr.HTML(elem_id="vd-predict", min_height=200))
+    why = gr.Button(size="sm", scale=0, min_width=160, visible=False, elem_id="vd-predict-why")
+    page.add("predict_why", why, value="predict.why")
+
+
+def show(asked: Asked) -> tuple[Updates, RunInfo]:
+    """Classes, or the nearest examples."""
+    answer = asked.explainer.predict(*asked.picture)
+    classes = isinstance(answer, Prediction)
+    body = _bars(answer, asked.language) if classes else _neighbours(answer, asked.examples, asked.language)
+    saw = asked.say("predict.saw")
     picture = f'<figure><img src="{jpeg_url(answer.picture, 448)}" alt="{saw}"><figcaption>{saw}</figcaption></figure>'
-    return f'<div class="vd-predict">{picture}<div class="vd-answers">{body}</div></div>', answer.info
+    html = f'<div class="vd-predict">{picture}<div class="vd-answers">{body}</div></div>'
+    help_key = "predict.help" if classes else "predict.help_neighbours"
+    shown = {"predict_html": html, "predict_help": asked.say(help_key), "predict_why": gr.update(visible=True)}
+    return shown, answer.info
+
+
+def wire(page: Page) -> None:
+    """“See why” opens the Relevance tab, which begins with the best answer."""
+    page.parts["predict_why"].click(
+        None, None, None, js="() => { document.querySelector('[data-tab-id=relevance]').click() }"
+    )
 
 
 def _bars(answer: Prediction, language: str) -> str:

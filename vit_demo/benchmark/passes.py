@@ -8,9 +8,7 @@ pass above that before it (Linux). Weights are random: neither time nor memory d
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -127,7 +125,7 @@ def measure_memory(case: str, variant: str) -> float | None:
     """Peak extra memory of one pass in MB, in a process of its own; None where the system does not tell."""
     if not Path("/proc/self/clear_refs").exists():
         return None
-    command = [sys.executable, "-m", "vit_demo.benchmark", "--memory", case, variant]
+    command = [sys.executable, "-m", "vit_demo.benchmark.passes", "--memory", case, variant]
     # glibc keeps freed blocks below a growing threshold; a fixed one gives every tensor's pages back at once.
     fixed = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **fixed})
@@ -161,41 +159,6 @@ def _status_kb(field: str) -> int:
     raise KeyError(field)
 
 
-def measure_tabs() -> dict[str, dict[str, float]] | None:
-    """Milliseconds from a picture to each tab's answer with the embedded model: first ask, and asked again. None where
-    that model is not there."""
-    from PIL import Image
-
-    from vit_demo.checkpoints import catalog, embedded
-    from vit_demo.explain import EXAMPLES, Explainer
-
-    if not (embedded.is_converted() or embedded.is_installed()):
-        return None
-    explainer, model = Explainer("cpu"), catalog.EMBEDDED_ID
-    explainer.details(model)
-    with Image.open(EXAMPLES / "dog.jpg") as opened:
-        picture = opened.convert("RGB")
-    with Image.open(EXAMPLES / "macaw.jpg") as opened:
-        explainer.attention(opened, model)  # warms the machine, not the caches of this picture
-    asks = {
-        "attention (forward pass and one row)": lambda: explainer.attention(picture, model),
-        "attention of another layer": lambda: explainer.attention(picture, model, layer=3),
-        "predict (nearest examples)": lambda: explainer.predict(picture, model),
-        "embeddings (positions)": lambda: explainer.position_similarity(model),
-        "embeddings (filters)": lambda: explainer.filters(model),
-    }
-    out = {}
-    for name, ask in asks.items():
-        out[name] = {"first_ms": _milliseconds(ask), "again_ms": _milliseconds(ask)}
-    return out
-
-
-def _milliseconds(ask: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    ask()
-    return 1000 * (time.perf_counter() - started)
-
-
 def run_case(case: str, rounds: int) -> dict:
     """Times, ratios to timm and to eager transformers, and memory of every variant of one case."""
     times = measure_times(prepare_case(*CASES[case]), rounds)
@@ -215,44 +178,13 @@ def _ratio(ours: list[float], theirs: list[float]) -> float:
     return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
 
 
-def benchmark(rounds: int, as_json: bool) -> dict:
-    """Measures everything and prints it: a table, or JSON."""
-    import timm
-    import torch
-    import transformers
-
-    versions = {"torch": torch.__version__, "timm": timm.__version__, "transformers": transformers.__version__}
-    where = {"machine": platform.machine(), "threads": torch.get_num_threads(), "rounds": rounds, **versions}
-    result = {"where": where, "cases": {}}
-    for case in CASES:
-        result["cases"][case] = run_case(case, rounds)
-        if not as_json:
-            _print_case(case, result["cases"][case])
-    result["tabs"] = measure_tabs()
-    if as_json:
-        print(json.dumps(result, indent=2))
-    else:
-        _print_tabs(result["tabs"])
-        print(", ".join(f"{key} {value}" for key, value in where.items()))
-    return result
-
-
-def _print_case(case: str, rows: dict) -> None:
+def print_case(case: str, rows: dict) -> None:
     print(f"\n{case:<66}{'ms':>8}{'× timm':>9}{'× eager':>9}{'MB':>8}  aim")
     for name, row in rows.items():
         memory = "–" if row["peak_extra_mb"] is None else f"{row['peak_extra_mb']:.0f}"
         aim = f"≤ {AIMS[name]:.2f} {'held' if row['times_timm'] <= AIMS[name] else 'missed'}" if name in AIMS else ""
         ratios = f"{row['times_timm']:>9.3f}{row['times_eager']:>9.3f}"
         print(f"{VARIANTS[name]:<66}{row['ms']:>8.1f}{ratios}{memory:>8}  {aim}".rstrip())
-
-
-def _print_tabs(tabs: dict | None) -> None:
-    if tabs is None:
-        print("\nthe embedded model is not here, so the tabs are not timed: run `python -m vit_demo prepare`")
-        return
-    print(f"\n{'from picture to answer, DINOv2 ViT-S/14 at 518 px':<66}{'first ms':>10}{'again ms':>10}")
-    for name, row in tabs.items():
-        print(f"{name:<66}{row['first_ms']:>10.0f}{row['again_ms']:>10.1f}")
 
 
 if __name__ == "__main__":

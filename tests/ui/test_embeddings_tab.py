@@ -1,0 +1,301 @@
+"""The Embeddings tab: numbers survive the way to the browser, and each view shows what was answered."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import struct
+from html import unescape
+
+import numpy as np
+import pytest
+
+from vit_demo.contract import DemoError, ModelError, SizeChoice, TokenQuery
+from vit_demo.text import say
+from vit_demo.ui.page import Asked, Selection
+from vit_demo.ui.tabs import embeddings, embeddings_rotation, embeddings_stretch, embeddings_views
+from vit_demo.ui.tabs.embeddings_views import Map, around_zero, digits_for, filters_value, from_zero, maps_value
+from vit_demo.ui.web import web_text
+
+HEAD, FEATURES = "fake/head", "fake/features"
+SCRIPT = "<script>x</script>"
+
+
+@pytest.fixture
+def asked(explainer, examples, image):
+    return Asked(explainer, examples, image, HEAD, SizeChoice(), Selection(), "en")
+
+
+def unpacked(content: bytes) -> dict[str, np.ndarray]:
+    """A file of ui/binary.py as the browser reads it."""
+    (length,) = struct.unpack_from("<I", content)
+    kinds = {"Int8Array": "i1", "Uint8Array": "u1", "Int16Array": "<i2", "Uint16Array": "<u2", "Float32Array": "<f4"}
+    arrays = {}
+    for name, one in json.loads(content[4 : 4 + length]).items():
+        count = int(np.prod(one["shape"]))
+        flat = np.frombuffer(content, kinds[one["kind"]], count, 4 + length + one["offset"])
+        arrays[name] = flat.reshape(one["shape"])
+    return arrays
+
+
+def decoded(one: dict) -> np.ndarray:
+    """The values of a map as the browser reads them."""
+    shares = np.frombuffer(base64.b64decode(one["values"]), "<u2").reshape(one["rows"], one["cols"]) / 65535
+    return one["low"] + shares * (one["high"] - one["low"])
+
+
+def maps_of(value: dict) -> list[dict]:
+    return value["data"]["maps"]
+
+
+# ---------------------------------------------------------------------------------------------------------- components
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_map_reaches_the_browser_to_sixteen_bits(language):
+    values = np.random.default_rng(0).normal(size=(3, 5))
+    one = Map("a map", values, around_zero(values), "diverging", first=(-2, -4))
+    (sent,) = maps_of(maps_value([one], language))
+    assert np.abs(decoded(sent) - values).max() <= (sent["high"] - sent["low"]) / 65535
+    assert (sent["rows"], sent["cols"], sent["first_row"], sent["first_col"]) == (3, 5, -2, -4)
+    assert sent["low"] == -sent["high"] == -np.abs(values).max()
+
+
+def test_values_outside_the_limits_take_the_ends():
+    (sent,) = maps_of(maps_value([Map("m", np.array([[-1.0, 0.5, 9.0]]), (0.0, 2.0))], "en"))
+    assert decoded(sent).ravel() == pytest.approx([0, 0.5, 2], abs=1e-4)
+
+
+@pytest.mark.parametrize(("top", "digits"), [(1370, 0), (32.6, 1), (4.7, 2), (0.31, 3), (0.0085, 5), (0, 6)])
+def test_a_scale_has_three_figures(top, digits):
+    assert digits_for(top) == digits
+
+
+def test_an_empty_map_still_has_a_scale():
+    zeros = np.zeros((2, 2))
+    assert from_zero(zeros)[1] > 0
+    assert not decoded(maps_of(maps_value([Map("m", zeros, around_zero(zeros))], "en"))[0]).round(6).any()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("stem", ["embeddings_maps", "embeddings_filters", "similarity"])
+def test_scripts_use_only_words_that_are_sent(explainer, image, stem, language):
+    asked = Asked(explainer, (), image, HEAD, SizeChoice(), Selection(), language)
+    values = {
+        "embeddings_maps": maps_value([], language),
+        "embeddings_filters": embeddings.bank(asked, False)["embeddings_bank"],
+        "similarity": embeddings.positions_view(*(explainer, image, HEAD, SizeChoice()), language)[0],
+    }
+    words = values[stem]["data"]["words"]
+    used = re.findall(r"data\.words\.(\w+)", web_text(f"{stem}.js"))
+    used += re.findall(r'data-word="(\w+)"', web_text(f"{stem}.html"))
+    assert used
+    assert set(used) <= set(words)
+    assert all(words.values())
+
+
+@pytest.mark.parametrize("stem", ["embeddings_maps", "embeddings_filters"])
+def test_templates_are_static_and_fetch_nothing_from_elsewhere(stem):
+    html, script = web_text(f"{stem}.html"), web_text(f"{stem}.js")
+    assert not re.search(r"\$\{|\{\{|`", html)
+    assert "innerHTML" not in script
+    assert "//" not in (html + script).replace("// ", "")
+
+
+# ----------------------------------------------------------------------------------------------------------- positions
+
+
+@pytest.mark.parametrize(("side", "travels"), [(48, False), (320, True), (1024, False)])
+def test_every_positions_row_travels_where_the_tiles_leave_some_out(explainer, image, side, travels):
+    """3×5: all have tiles; 20×33: the whole matrix comes as a file; 48×80 of 64×107: too many."""
+    value, _, grid = embeddings.positions_view(explainer, image, HEAD, SizeChoice(side), "en")
+    files = value["files"]
+    assert set(files) == ({"all"} if travels else set())
+    if travels:
+        matrix = explainer.position_similarity(HEAD, SizeChoice(side), image).matrix
+        sent = np.frombuffer(files["all"], np.uint8).reshape(grid.num_patches, grid.num_patches)
+        low, high = value["data"]["low"], value["data"]["high"]
+        assert np.abs(low + sent / 255 * (high - low) - matrix).max() <= (high - low) / 255
+
+
+def test_structure_shows_offsets_around_their_centre_and_components_with_their_share(asked):
+    found = asked.explainer.position_structure(HEAD, SizeChoice(), asked.image, embeddings.COMPONENTS)
+    offsets, *components = maps_of(embeddings.structure_view(asked))
+    assert np.abs(decoded(offsets) - np.clip(found.by_offset, None, 1)).max() < 1e-4
+    assert (offsets["first_row"], offsets["first_col"]) == (-2, -4)  # the centre of 5×9 is no step at all
+    assert len(components) == embeddings.COMPONENTS
+    for number, (one, values) in enumerate(zip(components, found.components, strict=True), 1):
+        assert one["title"] == say("embeddings.position_component", number=number, share="5.0")
+        assert np.abs(decoded(one) - values).max() < 1e-3
+        assert one["table"] == "diverging"
+
+
+def test_rope_has_offsets_alone_and_says_that_they_are_everything(asked):
+    asked.explainer.kind = "rope"
+    value = embeddings.structure_view(asked)
+    assert len(maps_of(value)) == 1
+    assert value["data"]["words"]["hint"] == say("embeddings.hint_rope")
+
+
+def test_a_model_without_positions_keeps_filters_and_input(asked):
+    asked.explainer.errors["position_similarity"] = DemoError("embeddings.no_positions", title="Fake")
+    updates, grid = embeddings.show(asked, False)
+    assert grid is None
+    assert updates["similarity"]["visible"] is False
+    assert maps_of(updates["embeddings_structure"]) == []
+    assert len(maps_of(updates["embeddings_input"])) == 4
+    assert set(updates) == set(embeddings.FILLS.split())
+
+
+def test_the_whole_tab_fills_what_it_says(asked):
+    assert set(embeddings.show(asked, False)[0]) == set(embeddings.FILLS.split())
+
+
+# ------------------------------------------------------------------------------------------------------------ rotation
+
+
+def test_a_model_that_does_not_rotate_shows_nothing_of_it(asked):
+    assert maps_of(embeddings_rotation.rotation_view(asked)) == []
+
+
+@pytest.mark.parametrize("head", [None, 1])
+def test_attention_with_and_without_rotation_shares_a_scale(explainer, examples, image, head):
+    explainer.kind = "rope"
+    selection = Selection(layer=2, head=head, token="1,3")
+    asked = Asked(explainer, examples, image, HEAD, SizeChoice(), selection, "en")
+    found = explainer.rotation(image, HEAD, SizeChoice(), TokenQuery(None, 1, 3), 2, head or 0)
+    turned, unturned, down, right = maps_of(embeddings_rotation.rotation_view(asked))
+    wanted = [maps.mean(axis=0) if head is None else maps[head] for maps in (found.turned, found.unturned)]
+    assert np.abs(decoded(turned) - 100 * wanted[0]).max() < 0.01
+    assert np.abs(decoded(unturned) - 100 * wanted[1]).max() < 0.01
+    assert (turned["low"], turned["high"]) == (unturned["low"], unturned["high"]) == (0, 100 * np.max(wanted))
+    assert "row 2, column 4, layer 3" in turned["title"]
+    assert ("head 2" if head else "mean of all heads") in turned["title"]
+    assert (down["rows"], down["cols"], right["rows"], right["cols"]) == (4, 3, 4, 5)
+    assert "2.0 to 16 patches" in down["title"]
+
+
+@pytest.mark.parametrize("token", ["cls", "reg2", "reg9", "40,2", "x,y", ""])
+def test_what_has_no_place_gives_way_to_the_patch_in_the_middle(explainer, examples, image, token):
+    explainer.kind = "rope"
+    asked = Asked(explainer, examples, image, FEATURES, SizeChoice(), Selection(token=token), "en")
+    assert "row 2, column 3" in maps_of(embeddings_rotation.rotation_view(asked))[0]["title"]
+
+
+# ------------------------------------------------------------------------------------------------------- interpolation
+
+
+def test_two_conventions_are_compared_at_the_size_chosen(asked):
+    updates = embeddings_stretch.compare(asked, "own", "google", 96)
+    assert asked.explainer.calls[-1] == ("interpolation", (HEAD, SizeChoice(96), None, "google"))
+    found = asked.explainer.interpolation(asked.image, HEAD, SizeChoice(96), None, "google")
+    tables, features = maps_of(updates["embeddings_maps"])
+    assert np.abs(decoded(tables) - 100 * found.positions).max() < 0.01
+    assert np.abs(decoded(features) - found.features).max() < 1e-4
+    html = unescape(updates["embeddings_compare_html"])
+    assert say("embeddings.moved", value="25.00") in html
+    assert say("embeddings.class_apart", value="0.0123") in html
+    cells = re.findall(r"<td>([^<]*)</td>", html)
+    assert cells[:4] == ["75.00 %", "50.00 %", "12.50 %", "25.00 %"]
+    assert cells[4:] == [f"{100 * value:.1f}" for value in found.tables.ravel()]
+    assert say("embeddings.rule_timm") + " *" in html
+
+
+def test_a_model_without_a_head_has_no_table_of_classes(explainer, examples, image):
+    asked = Asked(explainer, examples, image, FEATURES, SizeChoice(), Selection(), "en")
+    html = embeddings_stretch.compare(asked, "dino", "timm", 96)["embeddings_compare_html"]
+    assert html.count("<table>") == 1
+
+
+def test_sizes_offered_are_those_where_something_is_stretched(asked):
+    update = embeddings_stretch.side_choices(asked)
+    assert update["choices"] == [("96 px · 6×10", 96)]
+    assert update["value"] == 96
+
+
+def test_labels_never_become_markup(asked):
+    asked.explainer.labels = (SCRIPT, "b")
+    assert SCRIPT not in embeddings_stretch.compare(asked, "own", "google", 96)["embeddings_compare_html"]
+
+
+# ------------------------------------------------------------------------------------------------------ filters, input
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_component_has_its_share_of_variance(explainer, language):
+    html, _ = embeddings.filters_view(explainer, HEAD, language)
+    titles = re.findall(r"<title>(.*?)</title>", html)
+    assert titles == [say("embeddings.one_share", language, number=i, share="1.8") for i in range(1, 29)]
+
+
+@pytest.mark.parametrize("every", [False, True])
+def test_filters_and_answers_reach_the_browser(asked, every):
+    value = embeddings.bank(asked, every)["embeddings_bank"]
+    found = asked.explainer.filter_responses(*asked.picture, None if every else 28)
+    arrays = unpacked(value["files"]["bank"])
+    data = value["data"]
+    assert data["count"] == (192 if every else 28)
+    assert data["kind"] == ("filter" if every else "component")
+    assert (data["shares"] is None) == every
+    assert np.abs(arrays["filters"] / 255 - found.filters).max() <= 0.5 / 255 + 1e-6
+    answers = arrays["answers"] * arrays["steps"][:, None, None]
+    tops = np.abs(found.responses).max(axis=(1, 2))
+    assert np.all(np.abs(answers - found.responses).max(axis=(1, 2)) <= tops / 32767)
+
+
+def test_a_filter_that_answers_nothing_is_all_zeros(asked):
+    from dataclasses import replace
+
+    found = asked.explainer.filter_responses(*asked.picture, 3)
+    silent = filters_value(replace(found, responses=np.zeros_like(found.responses)), None, "en")
+    assert not unpacked(silent["files"]["bank"])["answers"].any()
+
+
+def test_norms_share_a_scale_and_the_cosine_has_its_own(asked):
+    parts = asked.explainer.input_parts(*asked.picture)
+    value, html = embeddings.input_view(asked)
+    *norms, cosine = maps_of(value)
+    for one, values in zip(norms, (parts.content, parts.positions, parts.total), strict=True):
+        assert np.abs(decoded(one) - values).max() < 1e-3
+    assert len({(one["low"], one["high"]) for one in norms}) == 1
+    assert (cosine["table"], cosine["low"]) == ("diverging", -cosine["high"])
+    cells = re.findall(r"<td>([^<]*)</td>", html)
+    assert cells[:8] == ["3.25", "0.50", "3.50", "−0.12", "2.00", "–", "2.00", "–"]
+    assert cells[12] == f"{parts.content.mean():.2f}"
+
+
+def test_without_a_table_there_are_no_norms_of_positions(asked):
+    asked.explainer.kind = "rope"
+    value, html = embeddings.input_view(asked)
+    assert [one["title"] for one in maps_of(value)] == [say("embeddings.norm_content"), say("embeddings.norm_total")]
+    assert re.findall(r"<td>([^<]*)</td>", html)[-4:][1::2] == ["–", "–"]
+
+
+# ---------------------------------------------------------------------------------------------------------- take away
+
+
+def test_what_is_taken_away_are_the_numbers_shown(asked):
+    parcel = embeddings.carry(asked)
+    arrays = np.load(io.BytesIO(parcel.files["what_embeddings_know.npz"]), allow_pickle=False)
+    similarity = asked.explainer.position_similarity(HEAD, SizeChoice(), asked.image)
+    assert np.array_equal(arrays["similarity"], similarity.matrix)
+    assert np.array_equal(arrays["content_norm"], asked.explainer.input_parts(*asked.picture).content)
+    assert str(arrays["axes_by_offset"]) == "rows down, columns right"
+    assert parcel.files["patch_filters.png"].startswith(b"\x89PNG")
+    assert parcel.files["position_similarity.png"].startswith(b"\x89PNG")
+    compile(parcel.code, "code", "exec")
+
+
+def test_a_model_without_positions_takes_its_filters_away(asked):
+    asked.explainer.errors["position_similarity"] = DemoError("embeddings.no_positions", title="Fake")
+    assert set(embeddings.carry(asked).files) == {"patch_filters.png", "what_embeddings_know.npz"}
+    asked.explainer.errors["position_similarity"] = ModelError("models.offline", name="x")
+    with pytest.raises(ModelError):
+        embeddings.carry(asked)
+
+
+def test_the_views_read_what_the_scripts_are_named_for():
+    assert embeddings_views.MapsView().js_on_load.count("function mapOf") == 1
+    assert "function unpack" in embeddings_views.FiltersView().js_on_load

@@ -1,0 +1,93 @@
+"""The Predict tab: no word becomes markup, and numbers have no more digits than they deserve."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from vit_demo.contract import SizeChoice
+from vit_demo.text import say
+from vit_demo.ui.tabs import predict
+
+HEAD, FEATURES = "fake/head", "fake/features"
+SCRIPT = '<script>alert("x")</script>'
+
+
+class Tags(HTMLParser):
+    """The tags of some HTML, and its text."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.tags, self.text = [], ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+
+    def handle_data(self, data):
+        self.text += data
+
+
+# ------------------------------------------------------------------------------------------------------------- predict
+
+
+def predict_html(asked):
+    updates, info = predict.show(asked)
+    return updates["predict_html"], info
+
+
+def test_labels_never_become_markup(explainer, asked):
+    explainer.labels = (SCRIPT, "a & b")
+    html, _ = predict_html(asked())
+    page = Tags(html)
+    assert "script" not in page.tags
+    assert SCRIPT in page.text
+    assert "a & b" in page.text
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_bars_hold_the_probabilities_and_the_rest(asked, language):
+    html, info = predict_html(asked(language=language))
+    assert re.findall(r'class="vd-number">([\d.]+) %', html) == ["75", "12", "12"]
+    assert say("predict.rest", language, count="998") in html
+    assert info.model_id == HEAD
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_neighbours_are_named_in_the_visitors_language(asked, examples, language):
+    html, _ = predict_html(asked(model=FEATURES, language=language))
+    names = {example.path.name: example.labels[language] for example in examples}
+    assert names["kitten.jpg"] in html
+    assert names["dog.jpg"] in html
+    assert re.findall(r'class="vd-number">([^<]+)<', html) == ["0.50", "−0.25"]
+    assert "width:0.0%" in html  # a negative cosine has no bar
+
+
+def test_neighbours_name_the_layer_from_one_and_drop_tiny_votes(asked):
+    html, _ = predict_html(asked(model=FEATURES))
+    assert "after layer 3 of 4" in html
+    assert "kitten 100 %" in html or "kitten 99" in html
+    assert "dog 0" not in html
+
+
+def test_no_neighbours_are_said(explainer, image, examples):
+    explainer.neighbours = ((), ())
+    with_none = explainer.predict(image, FEATURES, SizeChoice())
+    from dataclasses import replace
+
+    assert say("predict.no_neighbours") in predict._neighbours(replace(with_none, cosines=()), examples, "en")
+
+
+@pytest.mark.parametrize(
+    ("share", "read"),
+    [(1, "100"), (0.5, "50"), (0.0999, "10.0"), (0.0123, "1.2"), (0.00042, "0.042"), (0, "0.0")],
+)
+def test_a_percentage_has_no_more_digits_than_it_deserves(share, read):
+    assert predict.percent(share) == read
+
+
+@pytest.mark.parametrize(("cosine", "read"), [(0.5, "0.50"), (-0.25, "−0.25"), (-0.001, "0.00"), (0.0, "0.00")])
+def test_a_cosine_has_a_real_minus_and_no_negative_zero(cosine, read):
+    assert predict.signed(cosine) == read

@@ -1,0 +1,52 @@
+"""How attention changes over depth."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from vit_demo.analysis.depth import HeadStatistics, depth_statistics, patch_distances_px
+from vit_demo.contract import LayerHeadTable, SizeChoice
+from vit_demo.engine import Engine
+from vit_demo.grid import PatchGrid
+from vit_demo.model import Trace
+from vit_demo.preprocess import prepare
+
+
+def table(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, keep_pass: bool) -> LayerHeadTable:
+    """Statistics per layer and head for one picture; kept by content.
+
+    Without `keep_pass` (one picture of many) its forward pass is let go, so that it pushes no one else's out of memory.
+    """
+    loaded = engine.load(model)
+    prepared = prepare(image, loaded.preprocess, loaded.model.config.patch_px, size)
+
+    def trace() -> Trace:
+        if keep_pass or engine.runs.get((model, loaded.revision, prepared.digest)) is not None:
+            return engine.run(image, model, size).trace
+        pixels = torch.from_numpy(prepared.pixels)[None].to(engine.hardware.device)
+        return engine.encode(loaded, pixels)[0]
+
+    def make() -> tuple[HeadStatistics, PatchGrid]:
+        with torch.inference_mode():
+            passed = trace()
+            return depth_statistics(passed), passed.grid
+
+    key = ("depth", model, loaded.revision, prepared.digest)
+    found, grid = engine.kept.get_or_make(key, make, lambda made: 5 * made[0].distance_px.nbytes)[0]
+    as_numpy = lambda values: None if values is None else values[:, 0].double().numpy()  # noqa: E731
+    return LayerHeadTable(
+        distance_px=as_numpy(found.distance_px),
+        distance_renormalised_px=as_numpy(found.distance_renormalised_px),
+        entropy_bits=as_numpy(found.entropy_bits),
+        entropy_share=as_numpy(found.entropy_bits) / math.log2(max(2, grid.num_tokens)),
+        prefix_mass=as_numpy(found.prefix_mass),
+        register_mass=as_numpy(found.register_mass),
+        uniform_distance_px=float(patch_distances_px(grid).mean()),
+        uniform_entropy_bits=math.log2(grid.num_tokens),
+        model_id=model,
+        title=loaded.card.title,
+        grid=grid,
+    )

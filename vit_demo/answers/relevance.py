@@ -1,0 +1,224 @@
+"""What a class, or the likeness to an example picture, owes to each patch; and how far such maps can be trusted."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import torch
+
+from vit_demo.analysis import perturbation, relevance
+from vit_demo.analysis.relevance import Gradients
+from vit_demo.answers import relevance_target
+from vit_demo.answers.relevance_target import Subject, check_options, check_range, memory_of, occlusion_window, subject
+from vit_demo.contract import DemoError, Faithfulness, Relevance, RelevanceMap, RelevanceOptions, SizeChoice, Targets
+from vit_demo.contract.relevance import LONG_METHODS, METHODS, SIGNED_METHODS
+from vit_demo.engine import Engine
+
+UNITS = {"attention": "share", "rollout": "share", "gradient_rollout": "share"}
+UNITS |= {"chefer": "relative", "legrad": "relative", "grad_cam": "relative"}
+WALKED = ("rollout", "gradient_rollout", "chefer")
+NEED_GRADIENTS = ("gradient_rollout", "chefer", "legrad", "grad_cam", "gradient_input")
+# How much one part of a long method computes: a second or so on two cores with a small model, then it can be stopped.
+PART_TOKENS = {"cpu": 2048}
+PART_TOKENS_ELSEWHERE = 65536
+BACKWARD_COST = 3  # a forward and a backward pass take about as long as three forward passes
+
+
+def targets(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, top: int) -> Targets:
+    """What relevance can be asked for: every class with its probability, or every example with its cosine."""
+    return relevance_target.targets(engine, image, model, size, top)
+
+
+def maps(
+    engine: Engine,
+    image: np.ndarray,
+    model: str,
+    size: SizeChoice,
+    target: int,
+    methods: tuple[str, ...],
+    options: RelevanceOptions,
+    part: int | None,
+) -> Relevance:
+    """Maps of one target by several methods, which share the forward pass, the backward pass and the walk down the
+    layers. `part` asks for one part of the long methods; None for the whole of all."""
+    for method in methods:
+        if method not in METHODS:
+            raise DemoError("relevance.no_such_method", name=method, names=", ".join(METHODS))
+    asked = subject(engine, image, model, size, target)
+    check_options(asked, options)
+    found, shared_ms = _quick_maps(asked, methods, options)
+    long = [method for method in methods if method in LONG_METHODS]
+    found |= {method: _long_map(asked, method, options, part) for method in long}
+    return Relevance(
+        maps=tuple(found[method] for method in methods),
+        target=target,
+        name=asked.name,
+        kind=asked.kind,
+        score=asked.score(),
+        baseline_score=asked.baseline_score(options.baseline) if long else None,
+        layer=asked.target.layer,
+        shared_ms=shared_ms,
+        picture=asked.run.prepared.picture,
+        info=asked.run.info,
+    )
+
+
+def _quick_maps(
+    asked: Subject, methods: tuple[str, ...], options: RelevanceOptions
+) -> tuple[dict[str, RelevanceMap], float]:
+    """The maps of the quick methods among those asked for, and the milliseconds that a backward pass took."""
+    shared_ms, of = 0.0, None
+    if set(methods) & set(NEED_GRADIENTS):
+        started = time.perf_counter()
+        of, cached = _gradients(asked)
+        shared_ms = 0.0 if cached else _ms_since(started)
+    trace, vit = asked.run.trace, asked.loaded.model
+    walked, found = set(methods) & set(WALKED), {}
+    with torch.inference_mode():
+        row = relevance.readout_row(vit, asked.target, trace.layers[asked.target.layer].residual)
+        started = time.perf_counter()
+        rows = relevance.walk_down(
+            trace,
+            asked.target,
+            row,
+            walked,
+            of.of_out if of else None,
+            options.head_fusion,
+            options.discard,
+            options.start_layer,
+        )
+        walk_ms = _ms_since(started)
+        for method in methods:
+            if method in LONG_METHODS:
+                continue
+            started = time.perf_counter()
+            if method in walked:
+                values = rows[method]
+            elif method == "attention":
+                values = relevance.raw_attention(vit, asked.target, trace, row)
+            elif method == "legrad":
+                values = of.legrad.sum(dim=0)
+            elif method == "grad_cam":
+                values = relevance.grad_cam(of, trace.grid)
+            else:
+                values = relevance.gradient_times_input(of, asked.pixels[0], trace.grid.patch_px)
+            values = values.cpu().numpy()
+            elapsed_ms = _ms_since(started) + (walk_ms / len(walked) if method in walked else 0.0)
+            found[method] = _as_map(asked, method, values, elapsed_ms)
+    return found, shared_ms
+
+
+def _gradients(asked: Subject) -> tuple[Gradients, bool]:
+    """The backward pass of this target, made once and kept; and whether it was there."""
+
+    def make() -> Gradients:
+        with memory_of(asked.engine):
+            return relevance.gradients(asked.loaded.model, asked.target, asked.pixels)
+
+    return asked.engine.kept.get_or_make((*asked.key, "gradients"), make, lambda made: made.nbytes)
+
+
+def _as_map(
+    asked: Subject, method: str, values: np.ndarray, elapsed_ms: float, parts: int = 1, part: int | None = None
+) -> RelevanceMap:
+    """`values` (N,) over all tokens, or (rows, cols) over patches alone."""
+    grid, prefix = asked.run.trace.grid, None
+    if values.ndim == 1:
+        prefix, values = values[: grid.num_prefix_tokens], values[grid.num_prefix_tokens :].reshape(grid.shape)
+    return RelevanceMap(
+        method, values, method in SIGNED_METHODS, UNITS.get(method, "score"), prefix, parts, part, elapsed_ms
+    )
+
+
+def _long_map(asked: Subject, method: str, options: RelevanceOptions, part: int | None) -> RelevanceMap:
+    """One part of a long method, or with None all of them added up."""
+    started = time.perf_counter()
+    vit, target, grid = asked.loaded.model, asked.target, asked.run.trace.grid.shape
+    pixels, baseline = asked.pixels, asked.baseline(options.baseline)
+    tokens = PART_TOKENS.get(asked.engine.hardware.device, PART_TOKENS_ELSEWHERE)
+    at_once = max(1, tokens // asked.run.trace.grid.num_tokens)
+    if method == "integrated_gradients":
+        fractions, weights = perturbation.quadrature(options.steps)
+        chosen, parts = _part_of(method, options.steps, max(1, at_once // BACKWARD_COST), part)
+        with memory_of(asked.engine), torch.no_grad():
+            values = perturbation.integrated_gradients(
+                vit, target, pixels, baseline, fractions[chosen], weights[chosen]
+            )
+    else:
+        if method == "occlusion":
+            masks = perturbation.occlusion_masks(grid, *occlusion_window(options, grid))
+        else:
+            masks = perturbation.random_masks(grid, options.masks, options.keep_share, options.seed)
+        chosen, parts = _part_of(method, len(masks), at_once, part)
+        with memory_of(asked.engine), torch.inference_mode():
+            scores = perturbation.scores_of_hidden(vit, target, pixels, baseline, masks[chosen])
+            rise = asked.score() - scores  # from the whole picture's: parts of random masks then add up calmly
+            if method == "occlusion":
+                values = perturbation.occlusion_map(rise, masks, chosen)
+            else:
+                values = perturbation.random_mask_map(-rise, masks, chosen)
+    return _as_map(asked, method, values.cpu().numpy(), _ms_since(started), parts, part)
+
+
+def _part_of(method: str, count: int, at_once: int, part: int | None) -> tuple[slice, int]:
+    """Which of `count` passes one part makes, and how many parts there are."""
+    parts = -(-count // at_once)
+    if part is None:
+        return slice(0, count), parts
+    if not 0 <= part < parts:
+        raise DemoError("relevance.no_such_part", part=part + 1, parts=parts, method=method)
+    return slice(part * at_once, min(count, (part + 1) * at_once)), parts
+
+
+# ------------------------------------------------------------------------------------------------------- faithfulness
+
+
+def faithfulness(
+    engine: Engine,
+    image: np.ndarray,
+    model: str,
+    size: SizeChoice,
+    target: int,
+    values: np.ndarray | None,
+    baseline: str,
+    steps: int,
+    seed: int,
+) -> Faithfulness:
+    """Deletion and insertion curves over the patches in the order of a map (rows, cols); None draws an order."""
+    started = time.perf_counter()
+    asked = subject(engine, image, model, size, target)
+    grid = asked.run.trace.grid
+    check_range("curve_steps", steps)
+    if values is None:
+        order = torch.rand(grid.shape, generator=torch.Generator().manual_seed(seed))
+    elif np.shape(values) != grid.shape or not np.isfinite(values).all():
+        raise DemoError("relevance.wrong_map", rows=grid.rows, cols=grid.cols)
+    else:
+        order = torch.from_numpy(np.ascontiguousarray(values, np.float64))
+    keep, fractions = perturbation.deletion_masks(order, min(steps, grid.num_patches))
+    masks = torch.cat([keep, 1 - keep[1:-1]])  # the ends are the same pictures in both directions
+    with memory_of(engine), torch.inference_mode():
+        scores = perturbation.scores_of_hidden(
+            asked.loaded.model, asked.target, asked.pixels, asked.baseline(baseline), masks, probability=True
+        ).cpu()
+    deletion = scores[: len(keep)]
+    insertion = torch.cat([deletion[-1:], scores[len(keep) :], deletion[:1]])
+    return Faithfulness(
+        fractions=fractions.numpy(),
+        deletion=deletion.numpy(),
+        insertion=insertion.numpy(),
+        deletion_area=perturbation.area_under(fractions, deletion),
+        insertion_area=perturbation.area_under(fractions, insertion),
+        random=values is None,
+        baseline=baseline,
+        target=target,
+        name=asked.name,
+        kind=asked.kind,
+        elapsed_ms=_ms_since(started),
+        info=asked.run.info,
+    )
+
+
+def _ms_since(started: float) -> float:
+    return 1000 * (time.perf_counter() - started)

@@ -1,0 +1,118 @@
+"""The time from a picture to each view's answer: first ask, and asked again. For the model that opens the app, and for
+ViT-B/16 with random weights, on whose numbers time does not depend."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+
+from vit_demo.contract import SizeChoice, TokenQuery
+from vit_demo.contract.relevance import QUICK_METHODS
+
+VIT_B = "vit_base_patch16_224"
+HOVERS = 40
+# Every head's row of random tokens, as the explorer computes it for each place of the pointer.
+NODE = """
+const js = require(process.argv[1]), [heads, tokens, width] = process.argv.slice(2, 5).map(Number);
+const fill = (n) => Float32Array.from({ length: n }, () => Math.random() - 0.5);
+const layer = { heads, tokens, width, q: fill(heads * tokens * width), k: fill(heads * tokens * width) };
+const times = [];
+for (let i = 0; i < Number(process.argv[5]); i++) {
+  const token = Math.floor(Math.random() * tokens), started = performance.now(), maps = [];
+  for (let h = 0; h < heads; h++) maps.push(js.rowOf(layer, h, token));
+  js.fused(maps, "mean");
+  times.push(performance.now() - started);
+}
+console.log(times.sort((a, b) => a - b)[times.length >> 1]);
+"""
+
+
+def measure_views() -> dict[str, dict[str, dict[str, float]]]:
+    """Milliseconds by model and view. A model that is not there is left out."""
+    from vit_demo.checkpoints import catalog, embedded
+
+    found = {}
+    if embedded.is_converted() or embedded.is_installed():
+        found["DINOv2 ViT-S/14 at 518 px"] = _measure(catalog.EMBEDDED_ID)
+    with _random_vit_b() as folder:
+        found["ViT-B/16 at 224 px, random weights"] = _measure(folder)
+    found["browser's computation for one place of the pointer (Node)"] = {
+        "6 heads, 1,370 tokens": _hover(6, 1370, 64),
+        "12 heads, 1,370 tokens": _hover(12, 1370, 64),
+        "12 heads, 197 tokens": _hover(12, 197, 64),
+    }
+    return {case: {view: times for view, times in views.items() if times} for case, views in found.items()}
+
+
+@contextlib.contextmanager
+def _random_vit_b() -> Iterator[str]:
+    import timm
+
+    with tempfile.TemporaryDirectory() as folder:
+        model = timm.create_model(VIT_B, pretrained=False)
+        timm.models.save_for_hf(model, folder, safe_serialization=True)
+        yield folder
+
+
+def _measure(model: str) -> dict[str, dict[str, float]]:
+    from PIL import Image
+
+    from vit_demo.explain import EXAMPLES, Explainer
+
+    explainer, size = Explainer("cpu"), SizeChoice()
+    explainer.details(model)
+    with Image.open(EXAMPLES / "dog.jpg") as opened:
+        picture = np.asarray(opened.convert("RGB"))
+    with Image.open(EXAMPLES / "macaw.jpg") as opened:
+        other = np.asarray(opened.convert("RGB"))
+    explainer.attention_layer(other, model)  # warms the machine, not the caches of this picture
+    target = explainer.targets(other, model, size, 1).best[0]
+    asks = {
+        "attention: forward pass, a layer's tensors and the wall": lambda: _explorer(explainer, picture, model),
+        "attention: another layer's tensors": lambda: explainer.attention_layer(picture, model, size, 3),
+        "attention: one row, computed here": lambda: explainer.attention(picture, model, size, TokenQuery(), 3),
+        "predict": lambda: explainer.predict(picture, model),
+        "relevance: all quick methods": lambda: explainer.relevance(picture, model, size, target, QUICK_METHODS),
+        "depth: all statistics": lambda: explainer.depth(picture, model, size),
+        "embeddings: positions": lambda: explainer.position_similarity(model),
+        "embeddings: filters": lambda: explainer.filters(model),
+    }
+    return {name: {"first_ms": _milliseconds(ask), "again_ms": _milliseconds(ask)} for name, ask in asks.items()}
+
+
+def _explorer(explainer, picture: np.ndarray, model: str) -> None:
+    explainer.attention_layer(picture, model)
+    explainer.attention_wall(picture, model)
+
+
+def _milliseconds(ask: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    ask()
+    return 1000 * (time.perf_counter() - started)
+
+
+def _hover(heads: int, tokens: int, width: int) -> dict[str, float]:
+    """Median of one process in Node; nothing where Node is not installed."""
+    node = shutil.which("node")
+    if node is None:
+        return {}
+    script = Path(str(files("vit_demo.ui.web").joinpath("explore.js")))
+    arguments = [str(script), *map(str, (heads, tokens, width, HOVERS))]
+    done = subprocess.run([node, "-e", NODE, *arguments], capture_output=True, text=True, check=True, timeout=120)
+    return {"again_ms": float(done.stdout)}
+
+
+def print_views(views: dict) -> None:
+    for case, rows in views.items():
+        print(f"\n{case:<66}{'first ms':>10}{'again ms':>10}")
+        for name, row in rows.items():
+            first = f"{row['first_ms']:.0f}" if "first_ms" in row else "–"
+            print(f"{name:<66}{first:>10}{row['again_ms']:>10.1f}")

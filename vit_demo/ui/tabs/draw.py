@@ -1,0 +1,229 @@
+"""The Draw tab: a digit drawn by hand, read by the model that this project trained, and that model's training."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+from functools import cache, partial
+
+import gradio as gr
+import numpy as np
+from gradio.processing_utils import save_bytes_to_cache
+from PIL import Image, ImageDraw
+
+from vit_demo.contract import DigitReadings, ExplainerProtocol, RunInfo, SizeChoice
+from vit_demo.ink import as_mnist, as_picture
+from vit_demo.text import phrases
+from vit_demo.ui import events
+from vit_demo.ui.binary import pack_arrays
+from vit_demo.ui.inputs import SafeImage, language_of
+from vit_demo.ui.page import LIGHT, QUIET, Asked, Page, Updates
+from vit_demo.ui.takeaway import png_bytes
+from vit_demo.ui.views import View, base64_of
+
+NAME = "draw"
+GIVEN = ""
+FILLS = "draw_view"
+PAD_PX = 112  # of the drawing as it travels: four times MNIST's side
+FILTERS = 16  # as many as a grey 4×4 patch has directions
+START = (((30, 30), (84, 28), (60, 62), (48, 92)), ((42, 60), (76, 60)))  # a 7, (x, y) on the pad
+START_WIDTH = 9
+USES = "image model good_model card side size_note"  # what a drawing changes when it becomes the page's picture
+
+
+class DrawView(View):
+    """The pad and all that is seen of a drawing. `select` sends a drawing to be read, `input` one to be used."""
+
+    stem = "draw"
+    scripts = ("unpack", "sketch")
+
+
+def layout(page: Page) -> None:
+    page.say(gr.Markdown(elem_classes="vd-help"), value="draw.help")
+    page.add("draw_view", DrawView(elem_id="vd-draw"))
+    with page.say(gr.Accordion(open=False, elem_id="vd-draw-photo-fold"), label="draw.photo_heading"):
+        page.say(gr.Markdown(elem_classes="vd-help"), value="draw.photo_help")
+        photo = SafeImage(type="numpy", sources=["upload", "webcam", "clipboard"], height=200, elem_id="vd-draw-photo")
+        page.add("draw_photo", photo, label="draw.photo")
+
+
+def show(asked: Asked) -> tuple[Updates, RunInfo]:
+    """The drawing that is there from the start, and everything that does not depend on a drawing."""
+    ink = start_ink()
+    answer, ms = timed(asked.explainer, ink / 255)
+    data = {
+        "pad": PAD_PX,
+        "ink": base64_of(ink),
+        "replace": False,
+        "words": view_words(asked.language),
+        "reading": reading_data(answer, ms),
+    }
+    files = {"still": still_file(asked.explainer)}
+    return {"draw_view": {"picture": None, "files": files, "data": data}}, answer.readings[-1].info
+
+
+def wire(page: Page) -> None:
+    view, explainer = page.parts["draw_view"], page.explainer
+    # Not queued, so that a long computation of somebody else does not hold a stroke; only the last stroke counts
+    view.select(**_told(page, partial(read_stroke, explainer), "draw_view", **LIGHT, trigger_mode="always_last"))
+    use = partial(use_drawing, explainer, page.parts["image"].GRADIO_CACHE)
+    view.input(**_told(page, use, USES, **QUIET))
+    page.parts["draw_photo"].change(
+        **page.listen(partial(read_photograph, explainer), "draw_photo", "draw_view", **QUIET)
+    )
+
+
+def _told(page: Page, handler, fills: str, **how) -> dict:
+    """As `page.ask_event`, but also while the page has no picture: a drawing is all that is needed.
+
+    `handler(what, language)` gets what the view sent, a stranger's, to be checked.
+    """
+
+    def of_all(*args):
+        *chosen, what = args
+        return handler(what, language_of(chosen[-1]))
+
+    listener = page.listen(of_all, "", fills, **how)
+    answer = listener["fn"]
+
+    def run(event: gr.EventData, *args):  # gradio looks for the annotation
+        return answer(*args, event._data if isinstance(event._data, dict) else {})
+
+    return dict(listener, fn=run)
+
+
+# ------------------------------------------------------------------------------------------------------------ handlers
+
+
+def read_stroke(explainer: ExplainerProtocol, what: dict, language: str) -> Updates:
+    """The readings of the drawing that the pad sent."""
+    ink = ink_of(what.get("ink"))
+    if ink is None:
+        return {}
+    answer, ms = timed(explainer, ink / 255)
+    number = what.get("asked")
+    data = {"reading": reading_data(answer, ms), "asked": number if isinstance(number, int) else 0}
+    return {"draw_view": {"picture": None, "data": data}}
+
+
+def read_photograph(explainer: ExplainerProtocol, image, model, side, keep, selection, language, photo) -> Updates:
+    """The strokes of a photograph put on the pad, and read."""
+    if isinstance(photo, Exception):
+        raise photo
+    if photo is None:
+        return {}
+    ink = on_pad(explainer.ink_of_photograph(photo))
+    answer, ms = timed(explainer, ink / 255)
+    data = {"ink": base64_of(ink), "replace": True, "reading": reading_data(answer, ms)}
+    return {"draw_view": {"picture": None, "data": data}}
+
+
+def use_drawing(explainer: ExplainerProtocol, folder: str, what: dict, language: str) -> Updates:
+    """The drawing, as the model gets it, becomes the picture of the whole page, and our classifier its model."""
+    ink = ink_of(what.get("ink"))
+    if ink is None:
+        return {}
+    picture = as_picture(as_mnist(ink / 255))
+    path = save_bytes_to_cache(png_bytes(picture), "drawing.png", folder)  # not webp: every pixel counts
+    model = explainer.training_record().moments[-1][1]
+    chosen = events.choose_model(explainer, picture, model, model, None, False, language)
+    return {**chosen, "image": str(path), "model": model}
+
+
+# ------------------------------------------------------------------------------------------------------------- drawings
+
+
+def ink_of(text: object) -> np.ndarray | None:
+    """A drawing (PAD_PX, PAD_PX) uint8 as the browser sends it, None for anything else."""
+    if not isinstance(text, str) or len(text) > 2 * PAD_PX**2:
+        return None
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return np.frombuffer(data, np.uint8).reshape(PAD_PX, PAD_PX) if len(data) == PAD_PX**2 else None
+
+
+def start_ink() -> np.ndarray:
+    """The drawing that is there from the start, (PAD_PX, PAD_PX) uint8."""
+    image = Image.new("L", (4 * PAD_PX, 4 * PAD_PX))  # drawn large, for smooth edges
+    pen = ImageDraw.Draw(image)
+    for stroke in START:
+        points = [(4 * x, 4 * y) for x, y in stroke]
+        pen.line(points, fill=255, width=4 * START_WIDTH, joint="curve")
+        for x, y in (points[0], points[-1]):
+            reach = 2 * START_WIDTH
+            pen.ellipse((x - reach, y - reach, x + reach, y + reach), fill=255)
+    return np.asarray(image.resize((PAD_PX, PAD_PX), Image.Resampling.BOX))
+
+
+def on_pad(ink: np.ndarray) -> np.ndarray:
+    """Ink (h, w) in 0…1 of any shape, its bounding box in the middle of the pad: (PAD_PX, PAD_PX) uint8."""
+    rows, cols = (np.flatnonzero((ink > 0).any(axis=axis)) for axis in (1, 0))
+    cut = Image.fromarray((255 * ink[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]).astype(np.uint8))
+    factor = 0.72 * PAD_PX / max(cut.size)
+    cut = cut.resize(tuple(max(1, round(side * factor)) for side in cut.size), Image.Resampling.BILINEAR)
+    pad = Image.new("L", (PAD_PX, PAD_PX))
+    pad.paste(cut, tuple((PAD_PX - side) // 2 for side in cut.size))
+    return np.asarray(pad)
+
+
+# ------------------------------------------------------------------------------------------------------ for the browser
+
+
+def timed(explainer: ExplainerProtocol, ink: np.ndarray) -> tuple[DigitReadings, float]:
+    """The readings, and the milliseconds that they took."""
+    started = time.perf_counter()
+    answer = explainer.read_drawing(ink)
+    return answer, 1000 * (time.perf_counter() - started)
+
+
+def reading_data(answer: DigitReadings, ms: float) -> dict:
+    """Every moment's reading of one drawing; maps as 16-bit shares of one largest value, for one scale."""
+    maps = np.stack([one.maps for one in answer.readings])  # (moments, L, h, rows, cols)
+    top = float(maps.max())
+    prefix = np.stack([one.prefix.sum(axis=-1) for one in answer.readings])  # (moments, L, h)
+    return {
+        "side": answer.picture.shape[0],
+        "picture": base64_of(answer.picture[:, :, 0]),
+        "labels": list(answer.labels),
+        "probabilities": [[round(float(p), 5) for p in one.probabilities] for one in answer.readings],
+        "shape": list(maps.shape),
+        "maps": base64_of(np.round(maps / top * 65535).astype("<u2")),
+        "top": top,
+        "prefix": np.round(prefix.reshape(len(prefix), -1), 4).tolist(),
+        "empty": answer.empty,
+        "ms": ms,
+    }
+
+
+def still_file(explainer: ExplainerProtocol) -> bytes:
+    """What does not depend on the drawing: curves, and filters and positions at every kept moment."""
+    record = explainer.training_record()
+    filters, similarity = [], []
+    for _, model in record.moments:
+        shown = explainer.filters(model, FILTERS).filters.mean(axis=-1)  # grey: all channels are equal
+        filters.append(np.clip(shown * 255 + 0.5, 0, 255).astype(np.uint8))
+        matrix = explainer.position_similarity(model, SizeChoice()).matrix
+        similarity.append(matrix)
+    positions = np.stack(similarity)
+    others = ~np.eye(positions.shape[1], dtype=bool)
+    return pack_arrays(
+        {
+            "position_limit": np.array([np.ceil(10 * np.abs(positions[:, others]).max()) / 10], np.float32),
+            "epochs": np.array([epoch for epoch, _ in record.moments], np.int16),
+            "loss": record.loss.astype(np.float32),
+            "held_loss": record.held_loss.astype(np.float32),
+            "held_accuracy": record.held_accuracy.astype(np.float32),
+            "held_out": np.array([record.held_out], np.int16),
+            "filters": np.stack(filters),
+            "similarity": np.round(127 * positions).astype(np.int8),
+        }
+    )
+
+
+@cache
+def view_words(language: str) -> dict[str, str]:
+    """Every phrase of the tab, by its name: the view chooses."""
+    return {key.partition(".")[2]: text for key, text in phrases(language).items() if key.startswith("draw.")}
