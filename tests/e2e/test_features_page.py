@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,21 +11,8 @@ from PIL import Image
 
 from vit_demo.text import say
 
-HERE = Path(__file__).parent
-
-
-def _the_page():
-    """The module test_page.py, whose visitor and fixtures serve here too."""
-    spec = importlib.util.spec_from_file_location("tests_e2e_page", HERE / "test_page.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-_page = _the_page()
-pytestmark, EXAMPLES = _page.pytestmark, _page.EXAMPLES
-address, browser, visit = _page.address, _page.browser, _page.visit
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+pytestmark = pytest.mark.browser
 VIEWS = {
     "segments": "#vd-features-segments figure",
     "norms": "#vd-features-norms svg",

@@ -8,219 +8,23 @@ from __future__ import annotations
 import base64
 import importlib.util
 import io
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from vit_demo.checkpoints import embedded
 from vit_demo.contract import SizeChoice
 from vit_demo.text import say
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-TIMEOUT_MS, START_WITHIN_S = 60_000, 120
-SETTLED_MS = 300  # with nothing pending for so long, an action has run its course
-SILENT_MS = 4_000  # longer than any computation here
+SETTLED_MS = 300
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no browser at {CHROMIUM}"),
-    pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="playwright is not installed"),
-    pytest.mark.skipif(
-        not (embedded.is_converted() or embedded.is_installed()), reason="the embedded weights are not installed"
-    ),
-]
-
-
-@pytest.fixture(scope="session")
-def address(tmp_path_factory) -> Iterator[str]:
-    """The app in a process of its own, offline, on a free port."""
-    folder = tmp_path_factory.mktemp("app")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    env = {key: value for key, value in os.environ.items() if not key.startswith(("GRADIO_", "SPACE"))}
-    env |= {
-        "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_TEMP_DIR": str(folder / "gradio"),
-        "HF_HUB_OFFLINE": "1",
-        "VIT_DEMO_ANY_MODEL": "1",
-    }
-    with (folder / "log").open("wb") as log:
-        app = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=log, stderr=log)
-    try:
-        url = f"http://127.0.0.1:{port}/"
-        _wait_for(url, app, folder / "log")
-        yield url
-    finally:
-        app.terminate()
-        try:
-            app.wait(10)
-        except subprocess.TimeoutExpired:
-            app.kill()
-            app.wait()
-
-
-def _wait_for(url: str, app: subprocess.Popen, log: Path) -> None:
-    end = time.monotonic() + START_WITHIN_S
-    while time.monotonic() < end and app.poll() is None:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-            return
-        except OSError:
-            time.sleep(0.2)
-    pytest.fail(f"the app did not start:\n{log.read_text(errors='replace')[-3000:]}")
-
-
-@pytest.fixture(scope="session")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield launched
-        launched.close()
-
-
-class Visitor:
-    """A page, and what a visitor does with it. `asked` are the addresses of all requests, `errors` the console's."""
-
-    def __init__(self, browser, address: str, width: int = 1280, height: int = 900, locale: str = "en-GB"):
-        self.context = browser.new_context(viewport={"width": width, "height": height}, locale=locale)
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(TIMEOUT_MS)
-        self.asked: list[str] = []
-        self.errors: list[str] = []
-        self._pending: list[str] = []
-        self.page.on("request", self._began)
-        self.page.on("requestfinished", self._ended)
-        self.page.on("requestfailed", self._ended)
-        self.page.on("console", lambda line: line.type == "error" and self.errors.append(line.text))
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.goto(address, wait_until="domcontentloaded")
-        self.wait("() => { const v = document.querySelector('.vd-explorer'); return v && /\\d/.test(v.dataset.layer) }")
-        self.settle()
-
-    def _began(self, request) -> None:
-        self.asked.append(request.url)
-        if "/heartbeat/" not in request.url:  # stays open as long as the page
-            self._pending.append(request.url)
-
-    def _ended(self, request) -> None:
-        if request.url in self._pending:
-            self._pending.remove(request.url)
-
-    def wait(self, condition: str, value=None) -> None:
-        self.page.wait_for_function(condition, arg=value, timeout=TIMEOUT_MS)
-
-    def settle(self) -> None:
-        """Waits until no request is pending for a while. A silent stream of answers is given up after some seconds:
-        the browser does not always tell that it was closed."""
-        end, seen, since = time.monotonic() + TIMEOUT_MS / 1000, -1, 0.0
-        while time.monotonic() < end:
-            quiet_ms = 1000 * (time.monotonic() - since)
-            streams = [url for url in self._pending if "/queue/data" in url]
-            if len(self.asked) != seen or len(streams) < len(self._pending):
-                seen, since = len(self.asked), time.monotonic()
-            elif quiet_ms > (SILENT_MS if streams else SETTLED_MS):
-                return
-            self.page.wait_for_timeout(25)
-        pytest.fail(f"the page did not come to rest: {self._pending}")
-
-    def data(self, name: str) -> str:
-        return self.page.locator(".vd-explorer").get_attribute(f"data-{name}")
-
-    def until_data(self, name: str, value: str) -> None:
-        self.wait(f"(v) => document.querySelector('.vd-explorer').dataset.{name} === v", value)
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        style = self.stage.get_attribute("style")
-        return tuple(int(re.search(rf"--{side}: *(\d+)", style)[1]) for side in ("rows", "cols"))
-
-    def until_grid(self, rows: int, cols: int) -> None:
-        self.wait(
-            "([rows, cols]) => { const s = document.querySelector('.vd-stage').style;"
-            "return s.getPropertyValue('--rows') == rows && s.getPropertyValue('--cols') == cols }",
-            [rows, cols],
-        )
-
-    @property
-    def picture(self) -> str:
-        return self.page.locator(".vd-picture").first.get_attribute("src")
-
-    def painted(self, selector: str = ".vd-overlay") -> bytes:
-        """The pixels of a canvas, as a data URL's text."""
-        return self.page.evaluate("(s) => document.querySelector(s).toDataURL()", selector)
-
-    def upload(self, path: Path) -> None:
-        self.page.locator("#vd-image input[type=file]").set_input_files(path)
-
-    def at_patch(self, row: int, col: int) -> dict[str, float]:
-        """Where the middle of a patch is on the stage, for clicks."""
-        rows, cols = self.grid
-        box = self.stage.bounding_box()
-        return {"x": (col + 0.5) * box["width"] / cols, "y": (row + 0.5) * box["height"] / rows}
-
-    @property
-    def stage(self):
-        return self.page.locator(".vd-explorer .vd-stage").first
-
-    def point(self, row: int, col: int) -> None:
-        """Moves the pointer over a patch, and waits for the frame that follows."""
-        self.stage.hover(position=self.at_patch(row, col))
-        self.until_data("token", f"{row},{col}")
-
-    def leave(self) -> None:
-        self.page.mouse.move(2, 2)
-
-    def requests_during(self, action: Callable[[], None]) -> list[str]:
-        self.settle()
-        before = len(self.asked)
-        action()
-        self.page.wait_for_timeout(SETTLED_MS)
-        return self.asked[before:]
-
-    def tab(self, name: str) -> None:
-        self.page.get_by_role("tab", name=name, exact=True).click()
-
-
-@pytest.fixture
-def visit(browser, address):
-    """Opens the page and waits for its first maps; holds at the end what every visit must hold."""
-    visitors: list[Visitor] = []
-
-    def open_page(path: str = "", **options) -> Visitor:
-        visitors.append(Visitor(browser, address + path, **options))
-        return visitors[-1]
-
-    yield open_page
-    for visitor in visitors:
-        visitor.context.close()
-        hosts = {urlsplit(url).hostname for url in visitor.asked if not url.startswith(("data:", "blob:"))}
-        assert hosts <= {"127.0.0.1"}
-        assert visitor.errors == []
+pytestmark = pytest.mark.browser
 
 
 def test_the_page_opens_with_picture_model_and_finished_maps(visit):
@@ -266,7 +70,7 @@ def test_an_uploaded_photograph_replaces_the_maps_and_predict_answers(visit, tmp
     assert all(name.strip() for name in bars.locator(".vd-label").all_inner_texts())
 
 
-def _pixels_of(visitor: Visitor) -> np.ndarray:
+def _pixels_of(visitor) -> np.ndarray:
     """The picture behind the maps, (32, 32, 3)."""
     data = visitor.page.evaluate(
         "() => { const c = document.createElement('canvas'), p = document.querySelector('.vd-picture');"
@@ -576,7 +380,7 @@ def test_embeddings_answer_the_pointer_without_a_request(visit):
     visitor.tab(say("embeddings.tab"))
     view = page.locator(".vd-similarity")
     visitor.wait("() => { const v = document.querySelector('.vd-similarity'); return v && v.dataset.ready > 0 }")
-    page.locator("#vd-filters img").wait_for()
+    page.locator("#vd-filters svg").wait_for()
     before, large = view.get_attribute("data-position"), visitor.painted(".vd-large-canvas")
     tiles = page.locator(".vd-tiles")
     assert visitor.requests_during(lambda: tiles.hover(position={"x": 5, "y": 5})) == []
@@ -648,9 +452,58 @@ def test_a_chinese_browser_opens_a_chinese_page(visit):
 
 def test_a_phone_never_scrolls_sideways(visit):
     visitor = visit(width=390, height=844)
-    done = {"attention": ".vd-overlay", "predict": "#vd-predict ol.vd-bars", "embeddings": "#vd-filters img"}
+    done = {"attention": ".vd-overlay", "predict": "#vd-predict ol.vd-bars", "embeddings": "#vd-filters svg"}
     for tab, selector in done.items():
         visitor.tab(say(f"{tab}.tab"))
         visitor.page.locator(selector).first.wait_for()
         visitor.settle()
         assert visitor.page.evaluate("() => document.scrollingElement.scrollWidth") <= 391, tab
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_explorer(visit, theme):
+    visitor = visit(f"?__theme={theme}")
+    visitor.stage.click(position=visitor.at_patch(10, 20))
+    visitor.stage.click(position=visitor.at_patch(30, 5))
+    visitor.page.locator(".vd-controls summary").click()
+    assert visitor.violations(".vd-explorer") == []
+
+
+def test_a_chosen_target_changes_the_maps_and_a_long_method_streams_and_stops(visit):
+    visitor = visit("?side=224")
+    page = visitor.page
+    visitor.tab(say("relevance.tab"))
+    visitor.wait("() => document.querySelector('#vd-relevance-view [data-ready]')?.dataset.ready > 0")
+    visitor.settle()
+    targets = page.locator("#vd-relevance-best label")
+    assert targets.count() == 5
+    ready = page.locator("#vd-relevance-view [data-ready]").get_attribute("data-ready")
+    targets.nth(1).click()
+    visitor.wait("(r) => document.querySelector('#vd-relevance-view [data-ready]').dataset.ready !== r", ready)
+    visitor.settle()
+    names = page.locator("#vd-relevance-view").inner_text()
+    assert all(say(f"relevance.method_{method}") in names for method in ("rollout", "chefer", "legrad", "grad_cam"))
+
+    page.locator("#vd-relevance-long-run").click()
+    page.locator("#vd-relevance-progress").get_by_text(re.compile(r"\d+ of \d+ parts")).first.wait_for()
+    page.locator("#vd-relevance-long-stop").click()
+    visitor.settle()
+    assert page.locator("#vd-relevance-long canvas").count() >= 1
+
+
+def test_depth_shows_a_dot_for_every_head_of_every_layer(visit):
+    visitor = visit("?side=224")
+    visitor.tab(say("depth.tab"))
+    figures = visitor.page.locator("#vd-depth svg.vd-scatter")
+    figures.first.wait_for()
+    visitor.settle()
+    assert figures.first.locator("title").count() == 72
+    assert figures.count() == 3  # without registers there is no fourth
+
+
+def test_see_why_opens_relevance(visit):
+    visitor = visit("?side=224")
+    visitor.tab(say("predict.tab"))
+    visitor.page.locator("#vd-predict ol.vd-bars li").first.wait_for()
+    visitor.page.locator("#vd-predict-why").click()
+    visitor.wait("() => document.querySelector('#vd-relevance-view [data-ready]')?.dataset.ready > 0")

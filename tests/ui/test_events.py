@@ -62,7 +62,7 @@ def notices(monkeypatch):
     ("tab", "computed", "updated"),
     [
         ("attention", {"attention_layer", "attention_wall"}, {"attention", "status"}),
-        ("predict", {"predict"}, {"predict_html", "predict_help", "status"}),
+        ("predict", {"predict"}, {"predict_html", "predict_help", "predict_why", "status"}),
         (
             "embeddings",
             {"position_similarity", "position_structure", "filters", "filter_responses", "input_parts", "rotation"},
@@ -150,7 +150,8 @@ def test_a_model_without_positions_hides_the_tiles_and_keeps_the_filters(show, e
     updates = show(tab="embeddings")
     assert updates["similarity"]["visible"] is False
     assert updates["positions_help"] == say("embeddings.no_positions", title="Fake")
-    assert "<img" in updates["filters_html"]
+    assert "<svg" in updates["filters_html"]
+    assert updates["embeddings_bank"]["files"]
 
 
 def test_other_failures_of_the_embeddings_are_raised(show, explainer):

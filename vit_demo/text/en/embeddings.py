@@ -31,7 +31,6 @@ WORDS = {
         "**It does not mean** that single filters look like this: components are directions that filters share."
     ),
     "explained": "{count} components hold {share} % of the filters' variance",
-    "filters_alt": "Principal components of the patch-embedding filters",
     "no_table": "{title} has no table of positions that could be stretched. Choose a model that has one.",
     "no_such_rule": "There is no convention {name}. There are {names}.",
     "no_rotation": "{title} does not rotate queries and keys. Choose a model with RoPE, such as DINOv3.",

@@ -30,7 +30,6 @@ WORDS = {
         "**它不说明**单个滤波器就是这样：主成分是滤波器共有的方向。"
     ),
     "explained": "{count} 个主成分占滤波器方差的 {share} %",
-    "filters_alt": "图块嵌入滤波器的主成分",
     "no_table": "{title} 没有可以拉伸的位置表。请选择有位置表的模型。",
     "no_such_rule": "没有名为 {name} 的约定。可用的有：{names}。",
     "no_rotation": "{title} 不旋转查询和键。请选择使用 RoPE 的模型，例如 DINOv3。",

@@ -27,7 +27,7 @@ from vit_demo.ui.tabs.embeddings_views import (
     table_html,
 )
 from vit_demo.ui.takeaway import Parcel, lines_for, npz_bytes, png_bytes, take_away
-from vit_demo.ui.views import SimilarityView, base64_of, png_url
+from vit_demo.ui.views import SimilarityView, base64_of
 
 NAME = "embeddings"
 GIVEN = "embeddings_all"
@@ -48,11 +48,10 @@ def layout(page: Page) -> None:
     stretch.layout(page)
     page.say(gr.Markdown(), value="embeddings.filters_heading")
     page.add("filters_help", gr.Markdown(elem_classes="vd-help"))
-    page.add("filters_html", gr.HTML(elem_id="vd-filters"))
-    page.add(
-        "embeddings_all", gr.Checkbox(container=False, elem_id="vd-embeddings-all"), label="embeddings.all_filters"
-    )
     page.add("embeddings_bank", FiltersView(elem_id="vd-embeddings-bank"))
+    every = gr.Checkbox(container=False, elem_id="vd-embeddings-all")
+    page.add("embeddings_all", every, label="embeddings.all_filters")
+    page.add("filters_html", gr.HTML(elem_id="vd-filters"))
     page.say(gr.Markdown(), value="embeddings.input_heading")
     page.say(gr.Markdown(elem_classes="vd-help"), value="embeddings.help_input")
     page.add("embeddings_input", MapsView(elem_id="vd-embeddings-input"))
@@ -158,21 +157,16 @@ def structure_view(asked: Asked) -> dict:
 
 
 def filters_view(explainer: ExplainerProtocol, model: str, language: str) -> tuple[str, str]:
-    """(HTML of the filter sheet and of the variance explained, help text)."""
+    """(HTML of the variance that each component explains, help text)."""
     bank = explainer.filters(model)
     count = len(bank.filters)
     held = say("embeddings.explained", language, count=count, share=f"{100 * float(bank.explained.sum()):.0f}")
-    sheet = png_url(filter_sheet(bank.filters))
     shares = [f"{100 * share:.1f}" for share in bank.explained]
     said = [say("embeddings.one_share", language, number=i, share=share) for i, share in enumerate(shares, 1)]
     label = say("embeddings.explained_alt", language, shares=", ".join(shares))
     curve = scatter_svg([Series(100 * bank.explained[:, None], said)], label)
-    html = (
-        f'<div class="vd-emb-pair vd-dep"><figure class="vd-filters">'
-        f'<img src="{sheet}" alt="{escape(say("embeddings.filters_alt", language))}">'
-        f"<figcaption>{escape(held)}</figcaption></figure>"
-        f"<figure>{curve}<figcaption>{escape(say('embeddings.explained_each', language))}</figcaption></figure></div>"
-    )
+    words = escape(f"{say('embeddings.explained_each', language)}; {held}")
+    html = f'<div class="vd-emb-pair vd-dep"><figure>{curve}<figcaption>{words}</figcaption></figure></div>'
     return html, say("embeddings.help_filters", language, count=count, total=bank.num_filters)
 
 
