@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +76,19 @@ class Engine:
             torch.cuda.synchronize()
         elapsed_ms = 1000 * (time.perf_counter() - started)
         return Run(prepared, trace, encoded, self._info(name, loaded, trace, elapsed_ms))
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """One computation at a time, without gradients unless they are asked for. When the GPU's memory is full, what is
+        kept is let go and a DemoError says so. Not to be entered twice by one thread."""
+        try:
+            with self.turn, torch.inference_mode():
+                yield
+        except torch.OutOfMemoryError as error:
+            self.runs.clear()
+            self.kept.clear()
+            torch.cuda.empty_cache()
+            raise DemoError("page.out_of_memory") from error
 
     def encode(self, loaded: LoadedModel, pixels: torch.Tensor) -> tuple[Trace, Encoded]:
         """One forward pass with a trace. When the GPU's memory is full, everything kept is let go and it is tried once

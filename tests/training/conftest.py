@@ -40,9 +40,7 @@ def small_dino_config():
 
 @pytest.fixture(scope="session")
 def two_epochs():
-    return Recipe(
-        epochs=1, again_epochs=1, batch=16, warm_epochs=0, whole_epochs=0, kept=(0, 1), peak_rate=3e-3, again_rate=2e-3
-    )
+    return Recipe(epochs=2, batch=16, warm_epochs=1, whole_epochs=1, kept=(0, 1), peak_rate=3e-3)
 
 
 @pytest.fixture(autouse=True)

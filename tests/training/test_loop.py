@@ -14,7 +14,7 @@ from vit_demo.contract import DemoError
 from vit_demo.training.data import Digits, split
 from vit_demo.training.evaluate import confusion_matrix, knn_predictions, logits_of
 from vit_demo.training.export import write_settings, write_weights
-from vit_demo.training.loop import Recipe, initialised, logits_of_inked, make_optimiser, normalised, tensors, train
+from vit_demo.training.loop import initialised, logits_of_inked, make_optimiser, normalised, tensors, train
 from vit_demo.training.publish import in_channels, publish_digits, sum_of_parts
 from vit_demo.training.schedule import cosine, warm_cosine
 
@@ -115,17 +115,6 @@ def test_only_matrices_decay(small_config):
     assert {names[id(p)] for p in plain["params"]} >= {"position", "class_token", "norm.weight", "patch_embed.bias"}
     assert all(p.ndim >= 2 for p in decayed["params"])
     assert len(decayed["params"]) + len(plain["params"]) == len(names)
-
-
-def test_the_rate_begins_once_more_after_the_first_run():
-    recipe = Recipe(epochs=3, again_epochs=2, warm_epochs=1, peak_rate=1.0, again_rate=0.5, end_rate=0.1)
-    rates = [recipe.rate_at(step, 10) for step in range(50)]
-    assert rates[9] == pytest.approx(1.0)
-    assert rates[29] == pytest.approx(0.1)
-    assert rates[30] == pytest.approx(0.5)
-    assert rates[49] == pytest.approx(0.1)
-    assert rates[10:30] == sorted(rates[10:30], reverse=True)
-    assert rates[30:] == sorted(rates[30:], reverse=True)
 
 
 def test_the_rate_warms_up_and_falls_as_half_a_cosine():

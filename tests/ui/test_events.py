@@ -76,6 +76,16 @@ def test_only_the_open_tab_is_computed(show, explainer, tab, computed, updated):
     assert set(updates) == updated
 
 
+@pytest.mark.parametrize("tab", [module.NAME for module in build.TABS])
+@pytest.mark.parametrize("model", [HEAD, FEATURES])
+def test_a_tab_whose_controls_hold_nothing_shows_its_default(explainer, examples, image, tab, model):
+    """As when a page has outlived the server's session, and what it chose is no longer offered."""
+    given = [None] * sum(len(module.GIVEN.split()) for module in build.TABS)
+    updates = events.show(build.TABS, explainer, examples, image, model, 48, False, {}, "en", tab, *given)
+    assert updates["status"]
+    assert len(updates) > 1
+
+
 def test_a_page_without_a_model_computes_nothing(show, explainer):
     assert show(model="") == {}
     assert explainer.calls == []

@@ -32,7 +32,7 @@ def train_digits(
     how = dict(device=device, keep=keep, progress=progress, finished=finished)
     model, reports = train(training, held, folder, recipe, **how)
     write_weights(model, folder / FINISHED)
-    kept = [epoch for epoch in PUBLISHED if epoch in recipe.kept and epoch < recipe.all_epochs]
+    kept = [epoch for epoch in PUBLISHED if epoch in recipe.kept and epoch < recipe.epochs]
     machine = machine_words(device)
     return publish_digits(folder, target, DIGITS_CONFIG, recipe, reports, held, len(training), kept, machine)
 

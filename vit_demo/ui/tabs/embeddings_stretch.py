@@ -9,6 +9,7 @@ import gradio as gr
 from vit_demo.contract import Interpolation, SizeChoice
 from vit_demo.text import say
 from vit_demo.ui.inputs import size_of
+from vit_demo.ui.offered import OfferedDropdown
 from vit_demo.ui.page import Asked, Page, Updates
 from vit_demo.ui.tabs.embeddings_views import Map, MapsView, from_zero, maps_value, table_html
 
@@ -22,10 +23,12 @@ def layout(page: Page) -> None:
         page.say(gr.Markdown(elem_classes="vd-help"), value="embeddings.help_stretch")
         with gr.Row():
             names = [(say(f"embeddings.rule_{rule}"), rule) for rule in RULES]
-            first = gr.Dropdown([(say("embeddings.rule_own"), OWN), *names], value=OWN, min_width=160)
+            first = OfferedDropdown([(say("embeddings.rule_own"), OWN), *names], value=OWN, min_width=160)
             page.add("embeddings_first", first, label="embeddings.first")
-            page.add("embeddings_second", gr.Dropdown(names, value="google", min_width=160), label="embeddings.second")
-            page.add("embeddings_side", gr.Dropdown([], min_width=120), label="embeddings.side")
+            page.add(
+                "embeddings_second", OfferedDropdown(names, value="google", min_width=160), label="embeddings.second"
+            )
+            page.add("embeddings_side", OfferedDropdown([], min_width=120), label="embeddings.side")
         button = gr.Button(size="sm", elem_id="vd-embeddings-compare")
         page.add("embeddings_compare", button, value="embeddings.compare")
         page.add("embeddings_maps", MapsView(elem_id="vd-embeddings-maps"))

@@ -20,6 +20,7 @@ from vit_demo.contract import (
 )
 from vit_demo.render.colour import SEQUENTIAL
 from vit_demo.ui.binary import pack_arrays
+from vit_demo.ui.offered import OfferedDropdown, OfferedRadio, OfferedSlider
 from vit_demo.ui.page import LIGHT, QUIET, Asked, Page, Updates
 from vit_demo.ui.tabs.features_carry import carry
 from vit_demo.ui.tabs.features_controls import CONTROLS, GIVEN, VIEWS, Controls, number_of
@@ -53,12 +54,14 @@ class FeaturesView(View):
 
 def layout(page: Page) -> None:
     with gr.Row():
-        layer = gr.Slider(1, 12, value=12, step=1, elem_id="vd-features-layer", min_width=240)
+        layer = OfferedSlider(1, 12, value=12, step=1, elem_id="vd-features-layer", min_width=240)
         page.add("features_layer", layer, label="features.layer")
-        facet = gr.Radio([(name, name) for name in FACETS], value="token", elem_id="vd-features-facet", min_width=240)
+        facet = OfferedRadio(
+            [(name, name) for name in FACETS], value="token", elem_id="vd-features-facet", min_width=240
+        )
         page.add("features_facet", facet, label="features.facet")
     page.add("features_view", gr.State(VIEWS[0]))
-    with gr.Tabs(selected=VIEWS[0], elem_id="vd-features-views"):
+    with gr.Tabs(selected=VIEWS[0], elem_id="vd-features-views", overflow_behavior="wrap"):
         for name, fill in zip(VIEWS, (_colours, _segments, _norms, _evolution, _pairs, _alike), strict=True):
             with gr.Tab(id=name) as tab:
                 page.say(gr.Markdown(elem_classes="vd-help"), value=f"features.help_{name}")
@@ -72,25 +75,29 @@ def layout(page: Page) -> None:
 def _colours(page: Page) -> None:
     page.add("features_colours", FeaturesView(elem_id="vd-features-colours"))
     with gr.Row():
-        more = gr.Dropdown([], multiselect=True, max_choices=MAX_PCA_PICTURES - 1, elem_id="vd-features-more")
+        more = OfferedDropdown([], multiselect=True, max_choices=MAX_PCA_PICTURES - 1, elem_id="vd-features-more")
         page.add("features_more", more, label="features.more", info="features.more_info")
         uploads = several(MAX_PCA_PICTURES - 1, elem_id="vd-features-uploads")
         page.add("features_uploads", uploads, label="features.uploads")
     with gr.Row():
-        method = gr.Radio([("DINOv2", "dinov2"), ("DINOv3", "dinov3")], value="dinov2", elem_id="vd-features-method")
+        method = OfferedRadio(
+            [("DINOv2", "dinov2"), ("DINOv3", "dinov3")], value="dinov2", elem_id="vd-features-method"
+        )
         page.add("features_method", method, label="features.method")
         foreground = gr.Checkbox(True, elem_id="vd-features-foreground", min_width=220)
         page.add("features_foreground", foreground, label="features.foreground")
-        page.add("features_flip", gr.Checkbox(elem_id="vd-features-flip", min_width=180), label="features.flip")
+        page.add("features_flip", gr.Checkbox(elem_id="vd-features-flip", min_width=260), label="features.flip")
 
 
 def _segments(page: Page) -> None:
     with gr.Row():
         ways = [("k-means", "kmeans"), ("N-cut", "ncut")]
         page.add(
-            "features_segmenter", gr.Radio(ways, value="kmeans", elem_id="vd-features-segmenter"), label="features.way"
+            "features_segmenter",
+            OfferedRadio(ways, value="kmeans", elem_id="vd-features-segmenter"),
+            label="features.way",
         )
-        count = gr.Slider(2, MAX_SEGMENTS, value=4, step=1, elem_id="vd-features-count")
+        count = OfferedSlider(2, MAX_SEGMENTS, value=4, step=1, elem_id="vd-features-count")
         page.add("features_count", count, label="features.count")
         page.add(
             "features_other_side", gr.Checkbox(elem_id="vd-features-other-side", min_width=180), label="features.flip"
@@ -102,14 +109,14 @@ def _norms(page: Page) -> None:
     with gr.Row():
         threshold = gr.Number(value=0, elem_id="vd-features-threshold", min_width=200)
         page.add("features_threshold", threshold, label="features.threshold", info="features.threshold_info")
-        other = gr.Dropdown([("–", "")], value="", elem_id="vd-features-other", min_width=240)
+        other = OfferedDropdown([("–", "")], value="", elem_id="vd-features-other", min_width=240)
         page.add("features_other", other, label="features.other", info="features.other_info")
     page.add("features_norms_html", gr.HTML(elem_id="vd-features-norms"))
 
 
 def _evolution(page: Page) -> None:
     page.add("features_evolution_html", gr.HTML(elem_id="vd-features-evolution"))
-    lens = gr.Dropdown([("–", 0)], value=0, visible=False, elem_id="vd-features-lens")
+    lens = OfferedDropdown([("–", 0)], value=0, visible=False, elem_id="vd-features-lens")
     page.add("features_lens", lens, label="features.lens_class")
 
 
@@ -123,7 +130,7 @@ def _alike(page: Page) -> None:
         page.add(
             "features_own", several(MAX_OWN_PICTURES, COMPARED_PX, elem_id="vd-features-own"), label="features.own"
         )
-        by = gr.Radio([("CLS", "cls"), ("patches", "patches")], value="cls", elem_id="vd-features-by")
+        by = OfferedRadio([("CLS", "cls"), ("patches", "patches")], value="cls", elem_id="vd-features-by")
         page.add("features_by", by, label="features.by")
     page.add("features_alike_html", gr.HTML(elem_id="vd-features-alike"))
 

@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 
 from vit_demo.contract import DemoError, OwnClasses, OwnPrediction, PictureVectors, RunInfo
 from vit_demo.contract.own_classes import MAX_CLASSES, MAX_EXAMPLES, MAX_NAME, THUMB_PX, class_name
+from vit_demo.ui.offered import OfferedDropdown
 from vit_demo.ui.page import MODEL_POOL, Asked, Page, Updates
 from vit_demo.ui.tabs.features_pictures import chosen_pictures, example_choices, several
 from vit_demo.ui.tabs.predict import percent, signed
@@ -34,7 +35,7 @@ def layout(page: Page) -> None:
     with gr.Row():
         name = gr.Textbox(max_lines=1, max_length=MAX_NAME, elem_id="vd-own-name", min_width=180)
         page.add("own_classes_name", name, label="own_classes.name")
-        examples = gr.Dropdown([], multiselect=True, elem_id="vd-own-examples", min_width=200)
+        examples = OfferedDropdown([], multiselect=True, elem_id="vd-own-examples", min_width=200)
         page.add("own_classes_examples", examples, label="own_classes.examples")
         uploads = several(AT_ONCE, COMPARED_PX, elem_id="vd-own-uploads")
         page.add("own_classes_uploads", uploads, label="own_classes.uploads")
@@ -44,7 +45,7 @@ def layout(page: Page) -> None:
         this = gr.Button(size="sm", elem_id="vd-own-add-this", min_width=160)
         page.add("own_classes_add_this", this, value="own_classes.add_this")
     with gr.Row():
-        removed = gr.Dropdown([], elem_id="vd-own-removed", min_width=180)
+        removed = OfferedDropdown([], elem_id="vd-own-removed", min_width=180)
         page.add("own_classes_removed", removed, label="own_classes.removed")
         page.add("own_classes_remove", gr.Button(size="sm", elem_id="vd-own-remove"), value="own_classes.remove")
         kept = gr.File(type="binary", file_types=[".npz"], height=140, elem_id="vd-own-file")

@@ -12,6 +12,7 @@ from vit_demo.contract import Relevance, RelevanceMap, RelevanceOptions, RunInfo
 from vit_demo.contract.relevance import LONG_METHODS, QUICK_METHODS
 from vit_demo.render.colour import DIVERGING
 from vit_demo.render.overlay import enlarge, overlay
+from vit_demo.ui.offered import OfferedDropdown, OfferedRadio, OfferedSlider
 from vit_demo.ui.page import Asked, Page, Updates
 from vit_demo.ui.tabs.relevance_choices import (
     BASELINES,
@@ -49,23 +50,23 @@ def layout(page: Page) -> None:
     page.say(gr.Markdown(elem_classes="vd-help"), value="relevance.help")
     page.add("relevance_chosen", gr.State({}))
     page.add("relevance_found", gr.State({}))
-    page.add("relevance_best", gr.Radio([], elem_id="vd-relevance-best"), label="relevance.target")
-    page.add("relevance_target", gr.Dropdown([], elem_id="vd-relevance-target"), label="relevance.any_target")
+    page.add("relevance_best", OfferedRadio([], elem_id="vd-relevance-best"), label="relevance.target")
+    page.add("relevance_target", OfferedDropdown([], elem_id="vd-relevance-target"), label="relevance.any_target")
     page.add("relevance_note", gr.Markdown(elem_classes="vd-help"))
     page.add("relevance_view", RelevanceView(elem_id="vd-relevance-view"))
     with page.say(gr.Accordion(open=False, elem_id="vd-relevance-more"), label="relevance.more"), gr.Row():
-        page.add("relevance_fusion", gr.Radio(list(FUSIONS), value="mean"), label="relevance.fusion")
-        page.add("relevance_discard", gr.Slider(0, 0.95, value=0, step=0.05), label="relevance.discard")
-        page.add("relevance_start", gr.Slider(1, 12, value=1, step=1), label="relevance.start")
-        page.add("relevance_baseline", gr.Radio(list(BASELINES), value="mean"), label="relevance.baseline")
+        page.add("relevance_fusion", OfferedRadio(list(FUSIONS), value="mean"), label="relevance.fusion")
+        page.add("relevance_discard", OfferedSlider(0, 0.95, value=0, step=0.05), label="relevance.discard")
+        page.add("relevance_start", OfferedSlider(1, 12, value=1, step=1), label="relevance.start")
+        page.add("relevance_baseline", OfferedRadio(list(BASELINES), value="mean"), label="relevance.baseline")
     page.say(gr.Markdown(), value="relevance.pair_heading")
     with gr.Row():
-        page.add("relevance_other", gr.Dropdown([], elem_id="vd-relevance-other"), label="relevance.other")
-        page.add("relevance_pair_method", gr.Dropdown([]), label="relevance.method")
+        page.add("relevance_other", OfferedDropdown([], elem_id="vd-relevance-other"), label="relevance.other")
+        page.add("relevance_pair_method", OfferedDropdown([]), label="relevance.method")
     page.add("relevance_pair", RelevanceView(elem_id="vd-relevance-pair"))
     page.say(gr.Markdown(), value="relevance.long_heading")
     page.say(gr.Markdown(elem_classes="vd-help"), value="relevance.long_help")
-    page.add("relevance_long_method", gr.Radio([], elem_id="vd-relevance-long-method"), label="relevance.method")
+    page.add("relevance_long_method", OfferedRadio([], elem_id="vd-relevance-long-method"), label="relevance.method")
     _buttons(page, "long", "relevance.compute")
     page.add("relevance_progress", gr.HTML(elem_id="vd-relevance-progress"))
     page.add("relevance_long", RelevanceView(elem_id="vd-relevance-long"))
