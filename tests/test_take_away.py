@@ -18,7 +18,8 @@ from vit_demo.contract import SizeChoice
 from vit_demo.explain import EXAMPLES, Explainer
 from vit_demo.ui.gallery import read_examples
 from vit_demo.ui.page import Asked, Selection
-from vit_demo.ui.tabs import attention, depth, embeddings, relevance
+from vit_demo.ui.tabs import attention, depth, embeddings, features, own_classes, predict, relevance
+from vit_demo.ui.takeaway import PICTURE
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -35,8 +36,8 @@ def asked() -> Asked:
 
 def run_lines(code: str, image: np.ndarray, folder: Path) -> str:
     """What the lines print, run beside the picture they name."""
-    Image.fromarray(image).save(folder / "picture.png")
-    (folder / "lines.py").write_text(code.replace("picture.jpg", "picture.png"), encoding="utf-8")
+    Image.fromarray(image).save(folder / PICTURE)
+    (folder / "lines.py").write_text(code, encoding="utf-8")
     env = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
         [sys.executable, "lines.py"], cwd=folder, env=env, capture_output=True, text=True, timeout=300
@@ -66,6 +67,27 @@ def test_the_lines_of_embeddings_run(asked, tmp_path):
 def test_the_lines_of_relevance_run(asked, tmp_path):
     target = asked.explainer.targets(*asked.picture, 1).best[0]
     parcel = relevance.carry(asked, target, "mean", 0.0, 1, "blur")
+    assert run_lines(parcel.code, asked.image, tmp_path)
+
+
+def test_the_lines_of_predict_run(asked, tmp_path):
+    printed = run_lines(predict.carry(asked).code, asked.image, tmp_path)
+    assert asked.explainer.predict(*asked.picture).labels[0] in printed
+
+
+@pytest.mark.parametrize("view", ["colours", "segments", "norms", "evolution"])
+def test_the_lines_of_features_run(asked, tmp_path, view):
+    given = [view, *[None] * (len(features.GIVEN.split()) - 1)]
+    assert run_lines(features.carry(asked, *given).code, asked.image, tmp_path)
+
+
+def test_the_lines_of_own_classes_run(asked, tmp_path):
+    own = None
+    for name, example in zip("ab", asked.examples, strict=False):
+        with Image.open(example.path) as picture:
+            own = own_classes.extended(asked, own, name, (np.asarray(picture.convert("RGB")),))
+    parcel = own_classes.carry(asked, own)
+    (tmp_path / "own-classes.npz").write_bytes(parcel.files["own-classes.npz"])
     assert run_lines(parcel.code, asked.image, tmp_path)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +49,7 @@ class Engine:
         self.models = ByteCache(model_bytes)
         self.runs = ByteCache(trace_bytes)
         self.kept = ByteCache(KEPT_BYTES)
-        self.turn = threading.Lock()  # one computation at a time: two would only slow each other down
+        self._turn = threading.Lock()  # one computation at a time: two would only slow each other down
         if hardware.threads:
             torch.set_num_threads(hardware.threads)
 
@@ -78,11 +78,11 @@ class Engine:
         return Run(prepared, trace, encoded, self._info(name, loaded, trace, elapsed_ms))
 
     @contextmanager
-    def computing(self) -> Iterator[None]:
-        """One computation at a time, without gradients unless they are asked for. When the GPU's memory is full, what is
-        kept is let go and a DemoError says so. Not to be entered twice by one thread."""
+    def computing(self, gradients: bool = False) -> Iterator[None]:
+        """One computation at a time; when the GPU's memory is full, what is kept is let go and a DemoError says so.
+        Not to be entered twice by one thread: it holds no call of `run` or `encode`."""
         try:
-            with self.turn, torch.inference_mode():
+            with self._turn, nullcontext() if gradients else torch.inference_mode():
                 yield
         except torch.OutOfMemoryError as error:
             self.runs.clear()
@@ -96,7 +96,7 @@ class Engine:
         for attempt in range(2):
             trace = Trace()
             try:
-                with self.turn, torch.inference_mode():
+                with self._turn, torch.inference_mode():
                     return trace, loaded.model(pixels, trace=trace)
             except torch.OutOfMemoryError as error:
                 del trace

@@ -49,9 +49,9 @@ def test_a_request_for_no_layer_computes_nothing(asked, explainer, what):
     assert "attention_layer" not in explainer.questions
 
 
-def test_what_is_chosen_is_remembered_as_the_page_writes_it(asked):
+def test_what_is_chosen_is_remembered_as_the_page_writes_it():
     what = {"layer": 2, "head": None, "token": "1,4", "more": "<script>"}
-    assert attention.remember(asked(), what) == {"selection": {"layer": 2, "head": None, "token": "1,4"}}
+    assert attention.remember(what) == {"selection": {"layer": 2, "head": None, "token": "1,4"}}
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -75,6 +75,11 @@ def test_a_link_names_model_size_and_example(asked, examples, size, side):
         assert link["model"] == HEAD
         assert link["example"] == example.key
         assert link.get("side") == side
+
+
+def test_a_link_keeps_the_shape(asked):
+    assert attention.link_of(asked(size=SizeChoice(96, keep_shape=True)))["keep"] == "1"
+    assert "keep" not in attention.link_of(asked())
 
 
 def test_a_picture_of_ones_own_is_in_no_link(asked):

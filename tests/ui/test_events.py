@@ -366,11 +366,12 @@ def test_the_first_look_needs_no_model(explainer, examples):
 
 
 def test_a_link_opens_model_example_size_layer_head_and_token(explainer, examples):
-    link = {"model": FEATURES, "example": "koala", "side": "96", "layer": "2", "head": "1", "token": "1,3"}
+    link = {"model": FEATURES, "example": "koala", "side": "96", "keep": "1", "layer": "2", "head": "1", "token": "1,3"}
     updates = events.first_look(explainer, examples, request(link))
     assert updates["model"]["value"] == FEATURES
     assert updates["image"].endswith("koala.jpg")
     assert updates["side"]["value"] == 96
+    assert updates["keep_shape"] is True
     assert updates["selection"] == {"layer": 1, "head": 0, "token": "1,3"}
 
 

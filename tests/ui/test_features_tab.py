@@ -331,7 +331,7 @@ def test_what_is_taken_away_opens_and_the_lines_run(asked, explainer, image, tal
             with Image.open(io.BytesIO(content)) as picture:
                 picture.load()
                 assert min(picture.size) > 40
-    Image.fromarray(image).save(tmp_path / "picture.jpg")
+    Image.fromarray(image).save(tmp_path / "picture.png")
     Image.fromarray(tall).save(tmp_path / "second.jpg")
     monkeypatch.chdir(tmp_path)
     import vit_demo.explain

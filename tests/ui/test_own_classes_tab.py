@@ -177,7 +177,7 @@ def test_the_lines_run(asked, explainer, two, tmp_path, monkeypatch, capsys):
         (tmp_path / name).write_bytes(content)
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             assert arrays.files
-    Image.fromarray(asked.image).save(tmp_path / "picture.jpg")
+    Image.fromarray(asked.image).save(tmp_path / "picture.png")
     monkeypatch.chdir(tmp_path)
 
     class Arrays:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from vit_demo.contract import SizeChoice
@@ -91,3 +93,13 @@ def test_a_percentage_has_no_more_digits_than_it_deserves(share, read):
 @pytest.mark.parametrize(("cosine", "read"), [(0.5, "0.50"), (-0.25, "−0.25"), (-0.001, "0.00"), (0.0, "0.00")])
 def test_a_cosine_has_a_real_minus_and_no_negative_zero(cosine, read):
     assert predict.signed(cosine) == read
+
+
+@pytest.mark.parametrize(
+    ("model", "names"), [(HEAD, {"classes", "probabilities"}), (FEATURES, {"examples", "cosines"})]
+)
+def test_answers_can_be_taken_away_with_their_names(asked, model, names):
+    parcel = predict.carry(asked(model=model))
+    with np.load(io.BytesIO(parcel.files["predict.npz"]), allow_pickle=False) as numbers:
+        assert {name for name in numbers if not name.startswith("axes_")} == names
+    assert "predict-saw.png" in parcel.files

@@ -265,7 +265,7 @@ def test_the_taken_lines_run(asked, image, tmp_path, monkeypatch):
     import vit_demo.explain
 
     monkeypatch.chdir(tmp_path)
-    Image.fromarray(image).save("picture.jpg")
+    Image.fromarray(image).save("picture.png")
     explainer = asked.explainer
     monkeypatch.setattr(vit_demo.explain, "Explainer", lambda: explainer)
     explainer_relevance = explainer.relevance
@@ -283,6 +283,7 @@ def test_the_tab_can_be_laid_out_and_fills_only_what_it_has(explainer, examples)
         for name in ("image", "good_model", "model", "side", "keep_shape", "selection", "language"):
             page.add(name, gr.Textbox() if name in ("model", "side", "keep_shape", "image") else gr.State())
         page.parts["model"], page.parts["side"] = gr.Dropdown([]), gr.Radio([])
+        page.parts["language"] = gr.Radio([])
         page.parts["image"], page.parts["keep_shape"] = gr.Image(), gr.Checkbox()
         relevance.layout(page)
         relevance.wire(page)

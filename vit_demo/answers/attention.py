@@ -50,13 +50,13 @@ def layer_tensors(engine: Engine, image: np.ndarray, model: str, size: SizeChoic
     loaded, run = engine.load(model), engine.run(image, model, size)
     layer = checked_layer(layer, run.info.depth)
     key = ("layer tensors", model, loaded.revision, run.prepared.digest, layer)
-    sent = engine.kept.get_or_make(key, lambda: _layer_tensors(loaded.model, run, layer), _bytes_of)[0]
+    sent = engine.kept.get_or_make(key, lambda: _layer_tensors(engine, loaded.model, run, layer), _bytes_of)[0]
     return replace(sent, info=run.info)
 
 
-def _layer_tensors(vit: VisionTransformer, run: Run, layer: int) -> LayerTensors:
+def _layer_tensors(engine: Engine, vit: VisionTransformer, run: Run, layer: int) -> LayerTensors:
     kept = run.trace.layers[layer]
-    with torch.inference_mode():
+    with engine.computing():
         q = kept.q[0] / math.sqrt(kept.q.shape[-1])  # (h, N, d)
         k = kept.k[0] - kept.k[0].mean(dim=1, keepdim=True)  # the same for every key: smaller numbers, the same softmax
         queries, query_steps = in_steps(q, np.int16)
@@ -100,7 +100,7 @@ def wall(engine: Engine, image: np.ndarray, model: str, size: SizeChoice) -> Wal
     """The class token's row of every layer and head as thumbnails; without one, the mean of the patches' rows."""
     run = engine.run(image, model, size)
     grid, prefix = run.info.grid, run.info.grid.num_prefix_tokens
-    with torch.inference_mode():
+    with engine.computing():
         if prefix:
             rows = attention_of_all_layers(run.trace, 0)[:, 0]  # (L, h, N)
         else:

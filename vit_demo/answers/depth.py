@@ -30,8 +30,8 @@ def table(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, keep_
         return engine.encode(loaded, pixels)[0]
 
     def make() -> tuple[HeadStatistics, PatchGrid]:
-        with torch.inference_mode():
-            passed = trace()
+        passed = trace()
+        with engine.computing():
             return depth_statistics(passed), passed.grid
 
     key = ("depth", model, loaded.revision, prepared.digest)

@@ -10,7 +10,7 @@ import torch
 from vit_demo.analysis import perturbation, relevance
 from vit_demo.analysis.relevance import Gradients
 from vit_demo.answers import relevance_target
-from vit_demo.answers.relevance_target import Subject, check_options, check_range, memory_of, occlusion_window, subject
+from vit_demo.answers.relevance_target import Subject, check_options, check_range, occlusion_window, subject
 from vit_demo.contract import DemoError, Faithfulness, Relevance, RelevanceMap, RelevanceOptions, SizeChoice, Targets
 from vit_demo.contract.relevance import LONG_METHODS, METHODS, SIGNED_METHODS
 from vit_demo.engine import Engine
@@ -75,7 +75,7 @@ def _quick_maps(
         shared_ms = 0.0 if cached else _ms_since(started)
     trace, vit = asked.run.trace, asked.loaded.model
     walked, found = set(methods) & set(WALKED), {}
-    with torch.inference_mode():
+    with asked.engine.computing():
         row = relevance.readout_row(vit, asked.target, trace.layers[asked.target.layer].residual)
         started = time.perf_counter()
         rows = relevance.walk_down(
@@ -113,7 +113,7 @@ def _gradients(asked: Subject) -> tuple[Gradients, bool]:
     """The backward pass of this target, made once and kept; and whether it was there."""
 
     def make() -> Gradients:
-        with memory_of(asked.engine):
+        with asked.engine.computing(gradients=True):
             return relevance.gradients(asked.loaded.model, asked.target, asked.pixels)
 
     return asked.engine.kept.get_or_make((*asked.key, "gradients"), make, lambda made: made.nbytes)
@@ -141,7 +141,7 @@ def _long_map(asked: Subject, method: str, options: RelevanceOptions, part: int 
     if method == "integrated_gradients":
         fractions, weights = perturbation.quadrature(options.steps)
         chosen, parts = _part_of(method, options.steps, max(1, at_once // BACKWARD_COST), part)
-        with memory_of(asked.engine), torch.no_grad():
+        with asked.engine.computing(gradients=True), torch.no_grad():
             values = perturbation.integrated_gradients(
                 vit, target, pixels, baseline, fractions[chosen], weights[chosen]
             )
@@ -151,14 +151,24 @@ def _long_map(asked: Subject, method: str, options: RelevanceOptions, part: int 
         else:
             masks = perturbation.random_masks(grid, options.masks, options.keep_share, options.seed)
         chosen, parts = _part_of(method, len(masks), at_once, part)
-        with memory_of(asked.engine), torch.inference_mode():
-            scores = perturbation.scores_of_hidden(vit, target, pixels, baseline, masks[chosen])
-            rise = asked.score() - scores  # from the whole picture's: parts of random masks then add up calmly
-            if method == "occlusion":
-                values = perturbation.occlusion_map(rise, masks, chosen)
-            else:
-                values = perturbation.random_mask_map(-rise, masks, chosen)
+        rise = asked.score() - _scores(
+            asked, baseline, masks[chosen]
+        )  # from the whole picture's: parts then add up calmly
+        if method == "occlusion":
+            values = perturbation.occlusion_map(rise, masks, chosen)
+        else:
+            values = perturbation.random_mask_map(-rise, masks, chosen)
     return _as_map(asked, method, values.cpu().numpy(), _ms_since(started), parts, part)
+
+
+def _scores(asked: Subject, baseline: torch.Tensor, masks: torch.Tensor, probability: bool = False) -> torch.Tensor:
+    """The target's value for every mask, (M,), on the CPU; others get their turn between batches."""
+    vit, found = asked.loaded.model, []
+    for some in masks.split(perturbation.pictures_at_once(vit, asked.pixels)):
+        with asked.engine.computing():
+            values = perturbation.scores_of_hidden(vit, asked.target, asked.pixels, baseline, some, probability)
+        found.append(values.cpu())
+    return torch.cat(found)
 
 
 def _part_of(method: str, count: int, at_once: int, part: int | None) -> tuple[slice, int]:
@@ -198,10 +208,7 @@ def faithfulness(
         order = torch.from_numpy(np.ascontiguousarray(values, np.float64))
     keep, fractions = perturbation.deletion_masks(order, min(steps, grid.num_patches))
     masks = torch.cat([keep, 1 - keep[1:-1]])  # the ends are the same pictures in both directions
-    with memory_of(engine), torch.inference_mode():
-        scores = perturbation.scores_of_hidden(
-            asked.loaded.model, asked.target, asked.pixels, asked.baseline(baseline), masks, probability=True
-        ).cpu()
+    scores = _scores(asked, asked.baseline(baseline), masks, probability=True)
     deletion = scores[: len(keep)]
     insertion = torch.cat([deletion[-1:], scores[len(keep) :], deletion[:1]])
     return Faithfulness(

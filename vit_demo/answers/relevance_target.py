@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +59,7 @@ class Subject:
 
     def baseline_score(self, kind: str) -> float:
         def make() -> float:
-            with torch.inference_mode():
+            with self.engine.computing():
                 vit, keep = self.loaded.model, torch.zeros(1, *self.run.trace.grid.shape)
                 return float(perturbation.scores_of_hidden(vit, self.target, self.pixels, self.baseline(kind), keep))
 
@@ -148,17 +146,3 @@ def occlusion_window(options: RelevanceOptions, grid: tuple[int, int]) -> tuple[
     stride = max(1, round((grid[0] * grid[1] / OCCLUSION_PLACES) ** 0.5))
     stride = options.stride or min(stride, options.window or stride)
     return options.window or min(2 * stride, *grid), stride
-
-
-@contextmanager
-def memory_of(engine: Engine) -> Iterator[None]:
-    """One computation at a time, as in the engine; when the GPU's memory is full, what is kept is let go and a
-    DemoError says so."""
-    try:
-        with engine.turn:
-            yield
-    except torch.OutOfMemoryError as error:
-        engine.runs.clear()
-        engine.kept.clear()
-        torch.cuda.empty_cache()
-        raise DemoError("page.out_of_memory") from error

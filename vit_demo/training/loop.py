@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -39,22 +40,24 @@ class Recipe:
     `inked` patches, those with most ink, are all that the model sees of a digit in three steps of four until the last
     `whole_epochs`: half the work, and little is lost, since 95 of 100 digits touch at most 24 patches. (PatchDropout,
     Liu et al. 2023, arXiv 2208.07220, drops patches at random.) `token_deviation` is that of positions and class token
-    at first: small ones are learned late.
+    at first: small ones are learned late. `averaging` is how much of the mean of the weights over past steps each step
+    keeps: that mean is the model that is judged and written (Polyak and Juditsky 1992).
     """
 
-    epochs: int = 40
+    epochs: int = 64
     batch: int = 50
     peak_rate: float = 1.5e-3
     end_rate: float = 1e-5
     warm_epochs: int = 2
     inked: int = 24
     whole_every: int = 4
-    whole_epochs: int = 8
+    whole_epochs: int = 12
     token_deviation: float = 0.2
     weight_decay: float = 0.05
     betas: tuple[float, float] = (0.9, 0.99)
     smoothing: float = 0.1
     most_norm: float = 1.0
+    averaging: float = 0.998
     seed: int = 0
     kept: tuple[int, ...] = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
     variation: Variation = field(default_factory=Variation)
@@ -128,23 +131,25 @@ def train(
     on the CPU, whatever the device.
     """
     model = initialised(config, recipe.seed, recipe.token_deviation).to(device)
+    mean = copy.deepcopy(model).requires_grad_(False)  # of the weights over past steps
     optimiser = make_optimiser(model, recipe.weight_decay, recipe.betas)
-    reports = resume(folder, recipe, model, optimiser)
+    both = nn.ModuleDict({"model": model, "mean": mean})
+    reports = resume(folder, recipe, both, optimiser)
     pictures, labels = tensors(training)
     held_pictures, held_labels = tensors(held_out)
     started = time.perf_counter()
     if not reports and 0 in recipe.kept:
-        keep(model, 0)
+        keep(mean, 0)
     for epoch in range(len(reports) + 1, recipe.epochs + 1):
-        loss, rate = train_epoch(model, optimiser, pictures, labels, recipe, epoch, progress)
-        held_loss, accuracy = loss_and_accuracy(logits_of(model, held_pictures), held_labels)
+        loss, rate = train_epoch(model, optimiser, pictures, labels, recipe, epoch, progress, mean)
+        held_loss, accuracy = loss_and_accuracy(logits_of(mean, held_pictures), held_labels)
         reports.append(EpochReport(epoch, loss, held_loss, accuracy, rate, time.perf_counter() - started))
         if epoch in recipe.kept:
-            keep(model, epoch)
-        store(folder, recipe, model, optimiser, reports)
+            keep(mean, epoch)
+        store(folder, recipe, both, optimiser, reports)
         if finished is not None:
             finished(reports[-1])
-    return model, reports
+    return mean, reports
 
 
 def train_epoch(
@@ -155,8 +160,10 @@ def train_epoch(
     recipe: Recipe,
     epoch: int,
     progress: Progress | None = None,
+    mean: VisionTransformer | None = None,
 ) -> tuple[float, float]:
-    """All digits (n, 1, H, W) once, in a new order, each varied anew: (mean loss, last learning rate)."""
+    """All digits (n, 1, H, W) once, in a new order, each varied anew: (mean loss, last learning rate). `mean`, where it
+    is given, follows the weights."""
     chance = torch.Generator().manual_seed(recipe.seed * 100_003 + epoch)
     model.train()
     device = model.patch_embed.weight.device
@@ -177,10 +184,20 @@ def train_epoch(
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), recipe.most_norm)
         optimiser.step()
+        if mean is not None:
+            follow(mean, model, recipe.averaging, (epoch - 1) * len(batches) + step)
         total += loss.item() * len(chosen)
         if progress is not None:
             progress(epoch, step + 1, len(batches), loss.item())
     return total / len(labels), rate
+
+
+@torch.no_grad()
+def follow(mean: nn.Module, model: nn.Module, averaging: float, step: int) -> None:
+    """mean ← k·mean + (1 − k)·model, k = `averaging` but less in the first steps, so that the start is forgotten."""
+    kept = min(averaging, (1 + step) / (10 + step))
+    for averaged, now in zip(mean.parameters(), model.parameters(), strict=True):
+        averaged.lerp_(now, 1 - kept)
 
 
 def logits_of_inked(model: VisionTransformer, pictures: Tensor, count: int, chance: torch.Generator) -> Tensor:

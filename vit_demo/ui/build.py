@@ -107,7 +107,7 @@ def _wire(demo: gr.Blocks, page: Page, tabs: dict[str, gr.Tab]) -> None:
     note = _plain(page, partial(events.resized, explainer), size_in, "size_note", QUIET)
     named_out = "examples card side"
     named = _plain(page, partial(events.relabelled, explainer, examples), "good_model language", named_out, QUIET)
-    first_out = "language model card attention status image side selection"
+    first_out = "language model card attention status image side keep_shape selection"
     first = _plain(page, partial(events.first_look, explainer, examples), "", first_out, LIGHT, _of_request)
     words = page.words
     translate = dict(fn=words.updates, inputs=parts["language"], outputs=words.components, api_visibility="private")

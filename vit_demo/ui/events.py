@@ -157,6 +157,8 @@ def first_look(explainer: ExplainerProtocol, examples: tuple[Example, ...], requ
     if wanted.get("side", "").isdecimal():
         side = int(wanted["side"][:5])
         updates["side"] = gr.update(choices=[(str(side), side)], value=side)
+    if wanted.get("keep") == "1":
+        updates["keep_shape"] = True
     return updates
 
 

@@ -23,8 +23,9 @@ log = logging.getLogger(__name__)
 Updates = dict[str, Any]
 
 MODEL_POOL = dict(concurrency_id="model", concurrency_limit=1)  # one computation at a time, whoever asks
-LIGHT = dict(queue=False, show_progress="hidden")  # no model needed: answered at once
-QUIET = dict(MODEL_POOL, show_progress="hidden")
+# The last of several quick choices counts: gradio's own default drops what is chosen while an answer is on its way.
+LIGHT = dict(queue=False, show_progress="hidden", trigger_mode="always_last")  # no model needed: answered at once
+QUIET = dict(MODEL_POOL, show_progress="hidden", trigger_mode="always_last")
 CHOSEN = "image good_model side keep_shape selection language"
 
 
@@ -141,6 +142,15 @@ class Page:
             return answer(*args, event._data if isinstance(event._data, dict) else {})
 
         return dict(listener, fn=run)
+
+    def hear(self, handler: Callable[[dict], Updates], fills: str) -> dict:
+        """The arguments of a listener that needs only what one of our components sent with its event: a stranger's."""
+        names = tuple(fills.split())
+
+        def run(event: gr.EventData):  # gradio looks for the annotation
+            return _values(handler(event._data if isinstance(event._data, dict) else {}), names)
+
+        return dict(fn=run, inputs=None, outputs=self.of(fills), api_visibility="private", **LIGHT)
 
     def listen(self, handler: Callable, given: str, fills: str, **how) -> dict:
         """As `ask`, for a handler that takes (CHOSEN values …, given values …) itself."""

@@ -15,6 +15,7 @@ from PIL import Image
 from vit_demo.contract import SizeChoice
 from vit_demo.ui.page import MODEL_POOL, Asked, Page, Updates
 
+PICTURE = "picture.png"  # the page's picture, before a model's cropping: what the lines begin with
 FRAME_MS = 700  # of a GIF: slow enough to see each layer
 
 
@@ -61,7 +62,7 @@ def lines_for(asked: Asked, *body: str) -> str:
             "from vit_demo.explain import Explainer",
             "",
             "explainer = Explainer()",
-            f'picture = Image.open("picture.jpg")  # {asked.say("takeaway.your_picture")}',
+            f'picture = Image.open("{PICTURE}")  # {asked.say("takeaway.your_picture")}',
             f"model, size = {asked.model!r}, {size}",
             *body,
             "",
@@ -86,7 +87,8 @@ def take_away(page: Page, name: str, carry: Callable[..., Parcel], given: str = 
 
 def _packed(name: str, carry: Callable[..., Parcel], cache: str, asked: Asked, *given) -> Updates:
     parcel = carry(asked, *given)
-    paths = [save_bytes_to_cache(content, file, cache) for file, content in parcel.files.items()]
+    files = {PICTURE: png_bytes(asked.image), **parcel.files}
+    paths = [save_bytes_to_cache(content, file, cache) for file, content in files.items()]
     return {
         f"{name}_files": gr.update(value=paths, visible=True),
         f"{name}_code": gr.update(value=parcel.code, visible=True),

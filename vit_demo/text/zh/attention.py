@@ -19,7 +19,7 @@ WORDS = {
     "row": "行",
     "column": "列",
     "pin": "固定",
-    "unpin": "放开{token}",
+    "unpin": "取消固定：{token}",
     "point": "指向一个图块，就由它提问。点击可固定；再点第二个即可比较。",
     "moved": "先前选择的词元在这个网格中不存在，视图已回到第一个词元。",
     "token_cls": "类别词元（CLS）",
@@ -27,7 +27,7 @@ WORDS = {
     "token_reg": "寄存器 {number}",
     "token_patch": "图块：第 {row} 行，第 {col} 列",
     "stage_label": (
-        "模型看到的图片，{rows} 行 {cols} 列图块。方向键移动并提问，回车固定一个词元，第二个与它比较，Esc 放开。"
+        "模型看到的图片，{rows} 行 {cols} 列图块。方向键移动并提问，回车固定一个词元，第二个与它比较，Esc 取消固定。"
     ),
     "heads_label": "这一层的各个头",
     "head": "头 {number}",
@@ -36,7 +36,7 @@ WORDS = {
     "sum_of_heads": "所有头之和",
     "features_of_layer": "这一层的输出",
     "prefix_share": "{names} {share} %",
-    "receives": "收到平均份额的 {sum} 倍",
+    "receives": "得到的注意力是平均每个词元的 {sum} 倍",
     "grid": "图块网格",
     "opacity": "叠加",
     "mask": "只显示最强的图块，合计占",
@@ -44,7 +44,7 @@ WORDS = {
     "mask_share": "最强图块合计占有的注意力份额",
     "shared": "所有头共用一个刻度",
     "together": "所有头画在一起",
-    "together_scale": "每个头一种颜色，从各自的 0 到各自的最大值",
+    "together_scale": "每个头一种颜色，从各自的最小值到最大值；低于五分之一的不显示",
     "fusion": "合并各头",
     "fusion_mean": "平均（求和）",
     "fusion_max": "最大值",
@@ -62,6 +62,7 @@ WORDS = {
     "distance": "平均距离 {px} 像素",
     "head_distance": "这个头对所有图块平均：{px} 像素",
     "registers": "寄存器",
+    "link_own": "您自己的图片不在链接里：打开时显示示例图片。",
     "link": "此视图的链接",
     "wall": "每一层（从左到右）和每个头（从上到下）：类别词元看向哪里；没有类别词元的模型则是各图块的平均。各用自己的刻度；点击可打开。",
     "wall_label": "所有层和头。方向键移动，回车打开。",

@@ -15,7 +15,7 @@ from vit_demo.render.overlay import head_sheet, overlay
 from vit_demo.text import phrases, say
 from vit_demo.ui.binary import pack_arrays
 from vit_demo.ui.gallery import Example
-from vit_demo.ui.page import LIGHT, QUIET, Asked, Page, Selection, Updates
+from vit_demo.ui.page import QUIET, Asked, Page, Selection, Updates
 from vit_demo.ui.takeaway import Parcel, gif_bytes, lines_for, npz_bytes, png_bytes, take_away
 from vit_demo.ui.views import View
 
@@ -49,8 +49,8 @@ def show(asked: Asked) -> tuple[Updates, RunInfo]:
 
 def wire(page: Page) -> None:
     explorer = page.parts["attention"]
-    explorer.input(**page.ask_event(fetch_layer, "attention", **QUIET, trigger_mode="multiple"))
-    explorer.select(**page.ask_event(remember, "selection", **LIGHT))
+    explorer.input(**page.ask_event(fetch_layer, "attention", **dict(QUIET, trigger_mode="multiple")))
+    explorer.select(**page.hear(remember, "selection"))
 
 
 def fetch_layer(asked: Asked, what: dict) -> Updates:
@@ -63,7 +63,7 @@ def fetch_layer(asked: Asked, what: dict) -> Updates:
     )
 
 
-def remember(asked: Asked, what: dict) -> Updates:
+def remember(what: dict) -> Updates:
     """What was chosen in the explorer, for the whole page."""
     return {"selection": asdict(Selection.of(what))}
 
@@ -113,6 +113,8 @@ def link_of(asked: Asked) -> dict[str, str]:
     link = {"model": asked.model, "lang": asked.language}
     if asked.size.side is not None:
         link["side"] = str(asked.size.side)
+    if asked.size.keep_shape:
+        link["keep"] = "1"
     example = next((one for one in asked.examples if shows(one, asked.image)), None)
     return {**link, "example": example.key} if example else link
 

@@ -67,7 +67,7 @@ def wire(page: Page) -> None:
     view, explainer = page.parts["draw_view"], page.explainer
     # Not queued, so that a long computation of somebody else does not hold a stroke. Every stroke is sent, and the view
     # drops answers that a later stroke has overtaken.
-    view.select(**_told(page, partial(read_stroke, explainer), "draw_view", **LIGHT, trigger_mode="multiple"))
+    view.select(**_told(page, partial(read_stroke, explainer), "draw_view", **dict(LIGHT, trigger_mode="multiple")))
     use = partial(use_drawing, explainer, page.parts["image"].GRADIO_CACHE)
     view.input(**_told(page, use, USES, **QUIET))
     page.parts["draw_photo"].change(

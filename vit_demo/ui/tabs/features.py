@@ -137,15 +137,13 @@ def _alike(page: Page) -> None:
 
 def wire(page: Page) -> None:
     parts = page.parts
-    again = page.ask(redraw, GIVEN, FILLS, **QUIET, trigger_mode="always_last")
+    again = page.ask(redraw, GIVEN, FILLS, **QUIET)
     for name in VIEWS:
         opened = partial(str, name)
         parts[f"features_tab_{name}"].select(
             opened, None, parts["features_view"], api_visibility="private", **LIGHT
         ).then(**again)
-    parts["features_layer"].input(
-        **page.ask(remember_layer, "features_layer", "selection", **LIGHT, trigger_mode="always_last")
-    ).then(**again)
+    parts["features_layer"].input(**page.ask(remember_layer, "features_layer", "selection", **LIGHT)).then(**again)
     for name in CONTROLS.split():
         part = parts[f"features_{name}"]
         (part.change if name in ("uploads", "own") else part.input)(**again)

@@ -43,7 +43,11 @@ class PictureFiles(gr.File):
             return DemoError("features.too_many_pictures", count=len(files), most=self.most)
         try:
             with ThreadPoolExecutor(DECODERS_AT_ONCE) as threads:
-                return tuple(threads.map(self._read, [file.path for file in files]))
+                try:
+                    return tuple(threads.map(self._read, [file.path for file in files]))
+                except (DemoError, OSError):
+                    threads.shutdown(wait=False, cancel_futures=True)  # one bad picture: the others can wait
+                    raise
         except DemoError as error:
             return error
         except OSError:
@@ -54,9 +58,12 @@ class PictureFiles(gr.File):
             raise PictureError("picture.not_a_picture")
         found = os.stat(path)
 
-        def make() -> np.ndarray:
-            with open(path, "rb") as file:
-                picture = Image.fromarray(decode_untrusted(file.read(MAX_BYTES + 1)))
+        def make() -> np.ndarray | DemoError:
+            try:
+                with open(path, "rb") as file:
+                    picture = Image.fromarray(decode_untrusted(file.read(MAX_BYTES + 1)))
+            except DemoError as error:
+                return error  # kept too: every event of the page carries the file again
             picture.thumbnail((self.kept_px, self.kept_px), Image.Resampling.BICUBIC)
             array = np.array(picture)
             array.setflags(write=False)
@@ -65,7 +72,10 @@ class PictureFiles(gr.File):
         # Gradio names an upload's folder by its content. Every event of the tab carries all of its uploads, so they
         # are told apart without being read.
         key = path, found.st_mtime_ns, found.st_size
-        return self._decoded.get_or_make(key, make, lambda picture: picture.nbytes)[0]
+        made = self._decoded.get_or_make(key, make, lambda picture: getattr(picture, "nbytes", 1024))[0]
+        if isinstance(made, DemoError):
+            raise made
+        return made
 
 
 def several(most: int, kept_px: int = PictureFiles.kept_px, **more) -> PictureFiles:
@@ -84,7 +94,7 @@ def chosen_pictures(asked: Asked, names: object, uploads: object) -> Pictures:
     """The examples chosen by their file names, then the uploads. Raises what is wrong with an upload."""
     if isinstance(uploads, DemoError):
         raise uploads
-    wanted = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+    wanted = dict.fromkeys(name for name in names if isinstance(name, str)) if isinstance(names, list) else {}
     found = {example.path.name: example for example in asked.examples}
     return (*(opened(found[name]) for name in wanted if name in found), *(uploads or ()))
 

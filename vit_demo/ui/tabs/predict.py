@@ -5,17 +5,20 @@ from __future__ import annotations
 from html import escape
 
 import gradio as gr
+import numpy as np
 
 from vit_demo.contract import Neighbours, Prediction, RunInfo
 from vit_demo.text import say
 from vit_demo.ui.gallery import Example, example_by_file
 from vit_demo.ui.page import Asked, Page, Updates
+from vit_demo.ui.takeaway import Parcel, lines_for, npz_bytes, png_bytes, take_away
 from vit_demo.ui.views import jpeg_url
 
 NAME = "predict"
 GIVEN = ""
 FILLS = "predict_html predict_help predict_why"
 THUMB_PX = 96
+ALL = 1 << 20  # every class
 SMALLEST_VOTE = 0.01  # below a percent a vote is not worth a word
 
 
@@ -24,6 +27,7 @@ def layout(page: Page) -> None:
     page.add("predict_html", gr.HTML(elem_id="vd-predict", min_height=200))
     why = gr.Button(size="sm", scale=0, min_width=160, visible=False, elem_id="vd-predict-why")
     page.add("predict_why", why, value="predict.why")
+    take_away(page, NAME, carry)
 
 
 def show(asked: Asked) -> tuple[Updates, RunInfo]:
@@ -39,11 +43,28 @@ def show(asked: Asked) -> tuple[Updates, RunInfo]:
     return shown, answer.info
 
 
+def carry(asked: Asked) -> Parcel:
+    """What the model saw, and its answers: classes with probabilities, or examples with cosines."""
+    answer = asked.explainer.predict(*asked.picture, top=ALL)
+    names = np.array(answer.labels)
+    if isinstance(answer, Prediction):
+        numbers = {"classes": names, "probabilities": np.array(answer.probabilities)}
+        lines = "print(list(zip(answer.labels, answer.probabilities)))"
+    else:
+        numbers = {"examples": names, "cosines": np.array(answer.cosines)}
+        lines = "print(list(zip(answer.labels, answer.cosines)))"
+    files = {
+        "predict-saw.png": png_bytes(answer.picture),
+        "predict.npz": npz_bytes(numbers, dict.fromkeys(numbers, "answer, best first")),
+    }
+    return Parcel(files, lines_for(asked, "answer = explainer.predict(picture, model, size)", lines))
+
+
 def wire(page: Page) -> None:
     """“See why” opens the Relevance tab, which begins with the best answer."""
-    page.parts["predict_why"].click(
-        None, None, None, js="() => { document.querySelector('[data-tab-id=relevance]').click() }"
-    )
+    opened = "() => { document.querySelector('[data-tab-id=relevance]').click() }"
+    why = page.parts["predict_why"].click(lambda: None, None, page.parts["relevance_chosen"], queue=False)
+    why.then(None, None, None, js=opened)
 
 
 def _bars(answer: Prediction, language: str) -> str:

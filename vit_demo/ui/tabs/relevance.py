@@ -108,6 +108,7 @@ def wire(page: Page) -> None:
         ("model", "input"),
         ("side", "input"),
         ("keep_shape", "input"),
+        ("language", "input"),
     )
     for name, event in page_wide:
         getattr(parts[name], event)(None, cancels=[long, faith])
@@ -144,7 +145,9 @@ def show(asked: Asked, chosen: object, *given) -> tuple[Updates, RunInfo]:
         "relevance_view": maps_of(asked, answer),
         "relevance_note": note,
         **choices_of(asked, targets, names, target, pair_method, long_method),
-        "relevance_start": gr.update(maximum=max(2, targets.layer + 1)),
+        "relevance_start": gr.update(
+            maximum=max(2, targets.layer + 1), value=options_of(options, targets.layer + 1).start_layer + 1
+        ),
     }
     return updates, answer.info
 
@@ -247,9 +250,10 @@ def maps_of(asked: Asked, answer: Relevance) -> dict:
 def options_of(values, layers: int | None = None) -> RelevanceOptions:
     """From the tab's own controls; the layer counts from 1 on screen. `layers`: as many as the target's model has."""
     fusion, discard, start, baseline = values
-    start_layer = max(0, round(start or 1) - 1)
+    start, discard = (value if isinstance(value, int | float) and value == value else 0 for value in (start, discard))
+    start_layer = max(0, round(start) - 1)
     start_layer = start_layer if layers is None else min(start_layer, layers - 1)
-    return RelevanceOptions(fusion or "mean", float(discard or 0), start_layer, baseline or "mean")
+    return RelevanceOptions(fusion or "mean", float(discard), start_layer, baseline or "mean")
 
 
 def blank() -> Updates:
@@ -278,7 +282,8 @@ def carry(asked: Asked, target: object, *options) -> Parcel:
         "from vit_demo.contract import RelevanceOptions",
         "from vit_demo.contract.relevance import QUICK_METHODS",
         f"options = {options_of(options)!r}",
-        f"answer = explainer.relevance(picture, model, size, {target}, QUICK_METHODS, options)  # {answer.name}",
+        f"target = {target}  # {one_line(answer.name)}",
+        "answer = explainer.relevance(picture, model, size, target, QUICK_METHODS, options)",
         "maps = {made.method: made.values for made in answer.maps}",
         "print({method: values.shape for method, values in maps.items()})  # (rows, columns)",
     )
@@ -299,3 +304,8 @@ def sheet(answer: Relevance) -> np.ndarray:
         laid = overlay(small, made.values, limits_of(made.values, made.signed), table=table)
         whole[top : top + height, left : left + width] = laid
     return whole
+
+
+def one_line(words: str) -> str:
+    """Words of a checkpoint in a comment of lines that people run: no line may begin inside them."""
+    return " ".join(words.split())

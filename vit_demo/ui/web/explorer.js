@@ -15,72 +15,97 @@ for (const name of Object.keys(TABLES)) tables[name] = bytesOf(TABLES[name]);
 const HEAD_COLOURS = [[230, 159, 0], [86, 180, 233], [0, 158, 115], [240, 228, 66], [213, 94, 0], [204, 121, 167]];
 const PLAY_MS = 700;
 
-let data = null, files = new Map(), layer = null, wall = null, wanted = -1, playing = 0, asked = new Set(), told = "";
+const KEPT_BYTES = 192e6, ASK_AGAIN_MS = 10000, TRIES = 2;
+
+let data = null, files = new Map(), layer = null, wall = null, playing = 0, asked = new Map(), notice = "";
+let told = "", wallTable = "";
+const everTold = new Set();  // selections that were made here: when one comes back, it is older than what stands here
 const chosen = { layer: -1, head: -1, resting: 0, pins: [], live: null, cursor: null, wallCursor: null };
 
 // ------------------------------------------------------------------------------------------------ what comes from the server
 
 function load() {
   const value = props.value;
-  if (!value || !value.data) { view.hidden = true; data = null; return; }
+  if (!value || !value.data) { view.hidden = true; data = null; stop(); return; }
   view.hidden = false;
   const fresh = !data || data.key !== value.data.key, before = data;
   data = value.data;
   if (value.picture) for (const pane of panes)
     if (pane.picture.getAttribute("src") !== value.picture.url) pane.picture.src = value.picture.url;
-  if (fresh) begin(before);
+  const selection = data.selection || {}, elsewhere = !everTold.has(JSON.stringify(selection));
+  if (fresh) begin(before, elsewhere ? selection : null);
   words();
   const sent = value.files || {};
   if (data.layer === null) { layer = null; draw(); return; }
-  if (sent.wall && !wall) fetchArrays(sent.wall.url, (arrays) => { wall = arrays; drawWall(); });
+  if (sent.wall && !wall) fetchArrays(sent.wall.url).then((arrays) => { if (arrays) { wall = arrays; drawWall(); } });
   if (sent.layer) keep(data.layer, sent.layer.url);
-  else draw();
+  if (!fresh && elsewhere) adopt(selection);
+  else if (files.has(chosen.layer) || !sent.layer || data.layer !== chosen.layer) goTo(chosen.layer);
+}
+
+// A selection made in another view.
+function adopt(selection) {
+  everTold.add(told = JSON.stringify(selection));
+  chosen.head = Number.isInteger(selection.head) && selection.head < data.heads ? selection.head : -1;
+  goTo(Number.isInteger(selection.layer) ? selection.layer : data.depth - 1);
 }
 
 // Another picture, model or size: nothing of the one before is kept but what was chosen, where it still exists.
-function begin(before) {
+function begin(before, selection) {
   files = new Map();
-  asked = new Set();
+  asked = new Map();
   layer = null;
   wall = null;
   stop();
-  const selection = data.selection || {};
-  const name = before && before.key && JSON.stringify(selection) === told
-    ? tokenName(chosen.pins[0] ?? chosen.resting, before.prefix, before.cols) : selection.token || "cls";
+  const own = before && before.key && !selection;
+  const name = own ? tokenName(chosen.pins[0] ?? chosen.resting, before.prefix, before.cols)
+    : (selection && selection.token) || "cls";
   const number = tokenNumber(name, data.prefix, data.rows, data.cols);
   const lost = number < 0 && data.layer !== null && before && before.key;
   const first = data.prefix.length ? 0 : Math.floor(data.rows / 2) * data.cols + Math.floor(data.cols / 2);
   chosen.pins = number >= data.prefix.length && number >= 0 ? [number] : [];
   chosen.resting = number >= 0 && number < data.prefix.length ? number : first;
   chosen.live = chosen.cursor = null;
-  if (data.layer !== null) chosen.layer = data.layer;
-  chosen.head = Number.isInteger(selection.head) && selection.head < data.heads ? selection.head : -1;
+  const last = before && chosen.layer === before.depth - 1;
+  if (data.layer !== null) chosen.layer = own && !last && chosen.layer < data.depth ? chosen.layer : data.layer;
+  const head = own ? chosen.head : selection && Number.isInteger(selection.head) ? selection.head : -1;
+  chosen.head = head < data.heads ? head : -1;
+  if (selection && data.layer !== null) everTold.add(told = JSON.stringify(selection));
   view.dataset.moved = lost ? name : "";
-  find(".vd-said").textContent = lost ? data.words.moved : "";
+  notice = lost ? data.words.moved : "";
+  find(".vd-said").textContent = notice;
 }
 
-function fetchArrays(url, then) {
+// The arrays of a file; null where the server has let it go, or another picture has come meanwhile.
+async function fetchArrays(url) {
   const key = data.key;
-  return fetch(url).then((answer) => {
-    if (!answer.ok) throw new Error(String(answer.status));
-    return answer.arrayBuffer();
-  }).then((buffer) => { if (data && data.key === key) then(unpack(buffer)); });
+  const answer = await fetch(url).catch(() => null);
+  const buffer = answer && answer.ok ? await answer.arrayBuffer().catch(() => null) : null;
+  return buffer && data && data.key === key ? unpack(buffer) : null;
 }
 
-function keep(number, url) {
-  fetchArrays(url, (arrays) => {
+async function keep(number, url) {
+  const key = data.key, arrays = await fetchArrays(url);
+  if (!data || data.key !== key) return;
+  if (arrays) {
     files.set(number, arrays);
-    asked.delete(number);
+    letGo();
     if (number === chosen.layer) activate();
-  }).catch(() => {  // the server has let the file go: it is made again
-    asked.delete(number);
-    if (number === chosen.layer) request(number);
-  });
+  } else if (number === chosen.layer) request(number, true);
 }
 
-function request(number) {
-  if (asked.has(number)) return;
-  asked.add(number);
+// What is far from the chosen layer goes when all of it is too much for a browser.
+function letGo() {
+  const bytes = (arrays) => arrays.queries.byteLength + arrays.keys.byteLength + arrays.features.byteLength;
+  const far = [...files.keys()].sort((a, b) => Math.abs(b - chosen.layer) - Math.abs(a - chosen.layer));
+  while (files.size > 2 && [...files.values()].reduce((sum, one) => sum + bytes(one), 0) > KEPT_BYTES) files.delete(far.shift());
+}
+
+// Asks the server for a layer; not again while the answer may still come, and not for ever.
+function request(number, lost) {
+  const before = asked.get(number) || { at: -Infinity, tries: 0 }, now = performance.now();
+  if (lost ? before.tries >= TRIES : now - before.at < ASK_AGAIN_MS) return;
+  asked.set(number, { at: now, tries: before.tries + 1 });
   trigger("input", { layer: number, key: data.key });
 }
 
@@ -126,12 +151,13 @@ function play() {
 // The rest of the page hears of a choice once it stands: of pins, layers and heads, not of every move of the pointer.
 function tell() {
   const token = tokenName(chosen.pins[0] ?? chosen.resting, data.prefix, data.cols);
-  const selection = { layer: chosen.layer, head: chosen.head < 0 ? null : chosen.head, token };
+  const layer = chosen.layer === data.depth - 1 ? null : chosen.layer;  // null: the last one, of any model
+  const selection = { layer, head: chosen.head < 0 ? null : chosen.head, token };
   const text = JSON.stringify(selection);
   if (text === told) return;
-  told = text;
+  everTold.add(told = text);
   trigger("select", selection);
-  drawWall();
+  if (wall) markWall(find(".vd-wall-open"), chosen.layer, chosen.head);
 }
 
 // ------------------------------------------------------------------------------------------------------------ words
@@ -329,7 +355,8 @@ function facts(tokens, all, head) {
     if (head >= 0) parts.push(fill(data.words.head_distance, { px: layer.distance[head].toFixed(0) }));
     more.push(mark + parts.filter(Boolean).join(" · "));
   });
-  find(".vd-readout").textContent = line.join("  ") || data.words.point;
+  if (line.length) notice = "";
+  find(".vd-readout").textContent = line.join("  ") || notice || data.words.point;
   find(".vd-facts").textContent = more.join("  ");
 }
 
@@ -430,7 +457,7 @@ controls.back.addEventListener("click", () => { stop(); goTo(chosen.layer - 1); 
 controls.forward.addEventListener("click", () => { stop(); goTo(chosen.layer + 1); });
 controls.play.addEventListener("click", play);
 controls.layer.addEventListener("input", () => { stop(); goTo(controls.layer.value - 1); });
-controls.pin.addEventListener("click", () => { if (layer) pin(chosen.live === null ? shownTokens()[0] : chosen.live); });
+controls.pin.addEventListener("click", () => { if (layer) pin(chosen.cursor ? tokenAt(chosen.cursor) : shownTokens()[0]); });
 for (const radio of directions) radio.addEventListener("change", draw);
 for (const box of [controls.row, controls.col]) box.addEventListener("change", () => {
   const row = Number(controls.row.value || 1) - 1, col = Number(controls.col.value || 1) - 1;
@@ -441,13 +468,14 @@ for (const box of [controls.row, controls.col]) box.addEventListener("change", (
   draw();
   tell();
 });
-find(".vd-controls").addEventListener("input", () => { draw(); drawWall(); });
+find(".vd-controls").addEventListener("input", () => { draw(); if (controls.table.value !== wallTable) drawWall(); });
 controls.link.addEventListener("click", () => {
   const query = new URLSearchParams({ ...data.link, layer: chosen.layer + 1,
     token: tokenName(shownTokens()[0], data.prefix, data.cols), ...(chosen.head < 0 ? {} : { head: chosen.head + 1 }) });
   controls.address.hidden = false;
   controls.address.value = location.origin + location.pathname + "?" + query;
   controls.address.select();
+  find(".vd-link-note").textContent = data.link.example ? "" : data.words.link_own;
   if (navigator.clipboard) navigator.clipboard.writeText(controls.address.value).catch(() => {});
 });
 
@@ -458,6 +486,7 @@ const GAP = 1;
 function drawWall() {
   find(".vd-wall-box").hidden = !wall;
   if (!wall) return;
+  wallTable = controls.table.value;
   const [depth, count, rows, cols] = wall.maps.shape, table = tables[controls.table.value], canvas = wallBox.querySelector("canvas");
   canvas.width = depth * (cols + GAP) - GAP;
   canvas.height = count * (rows + GAP) - GAP;

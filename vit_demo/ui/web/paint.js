@@ -28,15 +28,14 @@ function largest(values) {
 
 // DINO's threshold mask: the fewest strongest places that hold `share` of the mass (1 = kept).
 function massMask(values, share) {
-  const order = Array.from(values.keys()).sort((a, b) => values[b] - values[a]);
-  const mask = new Uint8Array(values.length);
-  let total = 0, held = 0;
-  for (const value of values) total += value;
-  for (const i of order) {
-    if (held >= share * total) break;
-    mask[i] = 1;
-    held += values[i];
-  }
+  const ordered = Float32Array.from(values).sort(), mask = new Uint8Array(values.length);
+  let total = 0, held = 0, count = 0, at = ordered.length;
+  for (const value of ordered) total += value;
+  while (at > 0 && held < share * total) { held += ordered[--at]; count++; }
+  if (!count) return mask;
+  const least = ordered[at], same = (value) => Math.fround(value) === least;
+  for (let i = 0; i < values.length; i++) if (Math.fround(values[i]) > least) { mask[i] = 1; count--; }
+  for (let i = 0; i < values.length && count > 0; i++) if (same(values[i])) { mask[i] = 1; count--; }
   return mask;
 }
 
