@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from vit_demo.contract import DemoError, ModelError, PictureError, SizeChoice, TokenQuery
+from vit_demo.contract import DemoError, ModelError, ModelStatus, PictureError, SizeChoice, TokenQuery
 from vit_demo.text import say
 from vit_demo.ui import build, captions, events, page
 
@@ -373,6 +373,16 @@ def test_a_link_opens_model_example_size_layer_head_and_token(explainer, example
     assert updates["side"]["value"] == 96
     assert updates["keep_shape"] is True
     assert updates["selection"] == {"layer": 1, "head": 0, "token": "1,3"}
+
+
+def test_a_model_of_digits_opens_on_a_drawing(explainer, examples, fake, monkeypatch):
+    own = fake.card(HEAD, source="own", native_size=(28, 28), patch_px=4)
+    monkeypatch.setattr(explainer, "statuses", lambda: (ModelStatus(own, "on_disk"),))
+    updates = events.first_look(explainer, examples, request())
+    assert updates["image"].shape == (28, 28, 3)
+    assert updates["image"].max() > 200
+    assert (updates["attention"]["data"]["rows"], updates["attention"]["data"]["cols"]) == (7, 7)
+    assert events.first_look(explainer, examples, request({"example": "koala"}))["image"].endswith("koala.jpg")
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ def _inputs(page: Page, any_model: bool) -> None:
         sources=["upload", "webcam", "clipboard"],
         height=250,
         buttons=[],
+        format="png",  # what the page itself puts there, a drawing, keeps every pixel
         elem_id="vd-image",
         alt_text=say("page.picture_alt"),
     )

@@ -17,6 +17,7 @@ from vit_demo.ui.gallery import Example
 from vit_demo.ui.inputs import language_of
 from vit_demo.ui.page import Selection, Updates, asked_of
 from vit_demo.ui.tabs.attention import patches_data
+from vit_demo.ui.tabs.draw import start_picture
 from vit_demo.ui.views import strip_value
 
 # -------------------------------------------------------------------------------------------------------------- view
@@ -144,15 +145,19 @@ def first_look(explainer: ExplainerProtocol, examples: tuple[Example, ...], requ
     example = next((one for one in examples if one.key == wanted.get("example")), examples[0])
     card = cards[model]
     status = say("page.loading", language, title=card.title)
+    drawn = card.source == "own" and "example" not in wanted  # our digits' models see a drawing, not the dog
+    picture = start_picture() if drawn else square_of(example, card)
     updates = {
         "language": language,
         "model": gr.update(choices=model_choices(statuses, language), value=model),
         "card": card_html(card, language),
-        "attention": patches_data(square_of(example, card), card, language),
+        "attention": patches_data(picture, card, language),
         "status": f'<div class="vd-status"><p>{escape(status)}</p></div>',
         "selection": asdict(Selection.of_link(wanted)),
     }
-    if example is not examples[0]:
+    if drawn:
+        updates["image"] = picture
+    elif example is not examples[0]:
         updates["image"] = str(example.path)
     if wanted.get("side", "").isdecimal():
         side = int(wanted["side"][:5])

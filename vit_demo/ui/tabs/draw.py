@@ -159,6 +159,11 @@ def start_ink() -> np.ndarray:
     return np.asarray(image.resize((PAD_PX, PAD_PX), Image.Resampling.BOX))
 
 
+def start_picture() -> np.ndarray:
+    """The drawing that is there from the start as the classifier gets it, (28, 28, 3) uint8."""
+    return as_picture(as_mnist(start_ink() / 255))
+
+
 def on_pad(ink: np.ndarray) -> np.ndarray:
     """Ink (h, w) in 0…1 of any shape, its bounding box in the middle of the pad: (PAD_PX, PAD_PX) uint8."""
     rows, cols = (np.flatnonzero((ink > 0).any(axis=axis)) for axis in (1, 0))
