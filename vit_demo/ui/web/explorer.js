@@ -15,10 +15,10 @@ for (const name of Object.keys(TABLES)) tables[name] = bytesOf(TABLES[name]);
 const HEAD_COLOURS = [[230, 159, 0], [86, 180, 233], [0, 158, 115], [240, 228, 66], [213, 94, 0], [204, 121, 167]];
 const PLAY_MS = 700;
 
-const KEPT_BYTES = 192e6, ASK_AGAIN_MS = 10000, TRIES = 2;
+const KEPT_BYTES = 192e6, ASK_AGAIN_MS = 10000, TRIES = 2, LOOK_AHEAD_MS = 80;
 
 let data = null, files = new Map(), layer = null, wall = null, playing = 0, asked = new Map(), notice = "";
-let told = "", wallTable = "";
+let told = "", wallTable = "", heading = -1, looking = 0;  // at first the last layer is shown: the way leads back
 const everTold = new Set();  // selections that were made here: when one comes back, it is older than what stands here
 const chosen = { layer: -1, head: -1, resting: 0, pins: [], live: null, cursor: null, wallCursor: null };
 
@@ -92,6 +92,7 @@ async function keep(number, url) {
     letGo();
     if (number === chosen.layer) activate();
   } else if (number === chosen.layer) request(number, true);
+  else asked.delete(number);
 }
 
 // What is far from the chosen layer goes when all of it is too much for a browser.
@@ -116,12 +117,21 @@ function activate() {
   buildHeads();
   draw();
   view.dataset.ready = String(Number(view.dataset.ready) + 1);
-  if (playing && chosen.layer + 1 < data.depth && !files.has(chosen.layer + 1)) request(chosen.layer + 1);
+  clearTimeout(looking);
+  looking = setTimeout(lookAhead, LOOK_AHEAD_MS);
+}
+
+// The layer that one step further would ask for, so that it is here by then.
+function lookAhead() {
+  const next = chosen.layer + heading;
+  if (data && layer && next >= 0 && next < data.depth && !files.has(next)) request(next);
 }
 
 function goTo(number) {
   if (!data || data.layer === null) return;
-  chosen.layer = Math.min(data.depth - 1, Math.max(0, number));
+  const target = Math.min(data.depth - 1, Math.max(0, number));
+  if (target !== chosen.layer) heading = target > chosen.layer ? 1 : -1;
+  chosen.layer = target;
   controls.layer.value = chosen.layer + 1;
   find(".vd-layer-number").textContent = chosen.layer + 1 + " / " + data.depth;
   if (files.has(chosen.layer)) activate();
