@@ -43,6 +43,12 @@ def test_another_picture_model_or_size_is_another_run(asked, tall):
     assert len(set(keys)) == len(keys)
 
 
+def test_a_layer_asked_for_again_is_another_value(asked):
+    once, again = (attention.fetch_layer(asked(), {"layer": 3, "times": times})["attention"] for times in (1, 2))
+    assert once["data"] != again["data"]
+    assert once["files"] == again["files"]
+
+
 @pytest.mark.parametrize("what", [{}, {"layer": None}, {"layer": "3"}, {"layer": -1}, {"layer": 1e9}, {"layer": [0]}])
 def test_a_request_for_no_layer_computes_nothing(asked, explainer, what):
     assert attention.fetch_layer(asked(), what) == {}

@@ -55,12 +55,12 @@ def wire(page: Page) -> None:
 
 def fetch_layer(asked: Asked, what: dict) -> Updates:
     """One more layer's file, for the picture and model that the page shows."""
-    layer = Selection.of({"layer": what.get("layer")}).layer
-    return (
-        {}
-        if layer is None
-        else {"attention": layer_value(asked, asked.explainer.attention_layer(*asked.picture, layer))}
-    )
+    layer, times = Selection.of({"layer": what.get("layer")}).layer, what.get("times")
+    if layer is None:
+        return {}
+    value = layer_value(asked, asked.explainer.attention_layer(*asked.picture, layer))
+    value["data"]["times"] = times if isinstance(times, int) else 1  # a value equal to the last would not be delivered
+    return {"attention": value}
 
 
 def remember(what: dict) -> Updates:

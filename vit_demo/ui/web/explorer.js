@@ -107,7 +107,7 @@ function request(number, lost) {
   const before = asked.get(number) || { at: -Infinity, tries: 0 }, now = performance.now();
   if (lost ? before.tries >= TRIES : now - before.at < ASK_AGAIN_MS) return;
   asked.set(number, { at: now, tries: before.tries + 1 });
-  trigger("input", { layer: number, key: data.key });
+  trigger("input", { layer: number, times: before.tries + 1 });
 }
 
 function activate() {
