@@ -13,6 +13,7 @@ from PIL import Image
 from vit_demo.contract import DemoError, SizeChoice
 from vit_demo.ink import as_mnist, as_picture
 from vit_demo.text import LANGUAGES
+from vit_demo.ui import drawing
 from vit_demo.ui.page import Asked, Selection
 from vit_demo.ui.tabs import draw
 from vit_demo.ui.web import web_text
@@ -100,7 +101,7 @@ def test_what_does_not_depend_on_the_drawing_is_one_file(explainer):
 
 
 def test_a_stroke_is_read_and_keeps_its_number(explainer):
-    ink = draw.start_ink()
+    ink = drawing.start_ink()
     value = draw.read_stroke(explainer, {"ink": ink_text(ink), "asked": 7}, "en")["draw_view"]
     assert value["data"]["asked"] == 7
     assert "words" not in value["data"]  # sent once, when the tab opens
@@ -115,7 +116,7 @@ def test_what_is_no_drawing_is_ignored(explainer, what, tmp_path):
 
 
 def test_a_used_drawing_becomes_the_picture_pixel_for_pixel_and_our_model_the_pages(explainer, tmp_path):
-    ink = draw.start_ink()
+    ink = drawing.start_ink()
     updates = draw.use_drawing(explainer, str(tmp_path), {"ink": ink_text(ink)}, "zh")
     with Image.open(updates["image"]) as picture:
         assert np.array_equal(np.asarray(picture.convert("RGB")), as_picture(as_mnist(ink / 255)))

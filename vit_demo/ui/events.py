@@ -13,11 +13,11 @@ import numpy as np
 from vit_demo.contract import DemoError, ExplainerProtocol, ModelCard, RunInfo
 from vit_demo.text import say
 from vit_demo.ui.captions import card_html, embeddings_status_html, model_choices, size_choices, size_note, status_html
+from vit_demo.ui.drawing import start_picture
 from vit_demo.ui.gallery import Example
 from vit_demo.ui.inputs import language_of
 from vit_demo.ui.page import Selection, Updates, asked_of
 from vit_demo.ui.tabs.attention import patches_data
-from vit_demo.ui.tabs.draw import start_picture
 from vit_demo.ui.views import strip_value
 
 # -------------------------------------------------------------------------------------------------------------- view

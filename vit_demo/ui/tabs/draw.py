@@ -10,13 +10,13 @@ from functools import cache, partial
 import gradio as gr
 import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
-from PIL import Image, ImageDraw
 
 from vit_demo.contract import DigitReadings, ExplainerProtocol, RunInfo, SizeChoice
 from vit_demo.ink import as_mnist, as_picture
 from vit_demo.text import phrases
 from vit_demo.ui import events
 from vit_demo.ui.binary import pack_arrays
+from vit_demo.ui.drawing import PAD_PX, on_pad, start_ink
 from vit_demo.ui.inputs import SafeImage, language_of
 from vit_demo.ui.page import LIGHT, QUIET, Asked, Page, Updates
 from vit_demo.ui.takeaway import png_bytes
@@ -25,10 +25,7 @@ from vit_demo.ui.views import View, base64_of
 NAME = "draw"
 GIVEN = ""
 FILLS = "draw_view"
-PAD_PX = 112  # of the drawing as it travels: four times MNIST's side
 FILTERS = 16  # as many as a grey 4×4 patch has directions
-START = (((30, 30), (84, 28), (60, 62), (48, 92)), ((42, 60), (76, 60)))  # a 7, (x, y) on the pad
-START_WIDTH = 9
 USES = "image model good_model card side size_note"  # what a drawing changes when it becomes the page's picture
 
 
@@ -144,35 +141,6 @@ def ink_of(text: object) -> np.ndarray | None:
     except (binascii.Error, ValueError):
         return None
     return np.frombuffer(data, np.uint8).reshape(PAD_PX, PAD_PX) if len(data) == PAD_PX**2 else None
-
-
-def start_ink() -> np.ndarray:
-    """The drawing that is there from the start, (PAD_PX, PAD_PX) uint8."""
-    image = Image.new("L", (4 * PAD_PX, 4 * PAD_PX))  # drawn large, for smooth edges
-    pen = ImageDraw.Draw(image)
-    for stroke in START:
-        points = [(4 * x, 4 * y) for x, y in stroke]
-        pen.line(points, fill=255, width=4 * START_WIDTH, joint="curve")
-        for x, y in (points[0], points[-1]):
-            reach = 2 * START_WIDTH
-            pen.ellipse((x - reach, y - reach, x + reach, y + reach), fill=255)
-    return np.asarray(image.resize((PAD_PX, PAD_PX), Image.Resampling.BOX))
-
-
-def start_picture() -> np.ndarray:
-    """The drawing that is there from the start as the classifier gets it, (28, 28, 3) uint8."""
-    return as_picture(as_mnist(start_ink() / 255))
-
-
-def on_pad(ink: np.ndarray) -> np.ndarray:
-    """Ink (h, w) in 0…1 of any shape, its bounding box in the middle of the pad: (PAD_PX, PAD_PX) uint8."""
-    rows, cols = (np.flatnonzero((ink > 0).any(axis=axis)) for axis in (1, 0))
-    cut = Image.fromarray((255 * ink[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]).astype(np.uint8))
-    factor = 0.72 * PAD_PX / max(cut.size)
-    cut = cut.resize(tuple(max(1, round(side * factor)) for side in cut.size), Image.Resampling.BILINEAR)
-    pad = Image.new("L", (PAD_PX, PAD_PX))
-    pad.paste(cut, tuple((PAD_PX - side) // 2 for side in cut.size))
-    return np.asarray(pad)
 
 
 # ------------------------------------------------------------------------------------------------------ for the browser
