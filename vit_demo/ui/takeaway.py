@@ -87,7 +87,7 @@ def take_away(page: Page, name: str, carry: Callable[..., Parcel], given: str = 
 
 def _packed(name: str, carry: Callable[..., Parcel], cache: str, asked: Asked, *given) -> Updates:
     parcel = carry(asked, *given)
-    files = {PICTURE: png_bytes(asked.image), **parcel.files}
+    files = {**parcel.files, PICTURE: png_bytes(asked.image)}
     paths = [save_bytes_to_cache(content, file, cache) for file, content in files.items()]
     return {
         f"{name}_files": gr.update(value=paths, visible=True),
