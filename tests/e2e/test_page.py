@@ -174,7 +174,7 @@ def test_the_browsers_rows_and_columns_are_the_servers(visit, embedded_rows):
     visitor.until_data("layer", "5")
     visitor.until_data("token", "12,7")
     url = visitor.page.evaluate(
-        "() => performance.getEntriesByType('resource').map((e) => e.name).filter((n) => n.endsWith('layer.bin')).pop()"
+        "() => performance.getEntriesByType('resource').map((e) => e.name).filter((n) => n.endsWith('layer.bin'))[0]"
     )
     file = urllib.request.urlopen(url, timeout=20).read()
     rows, columns = embedded_rows(file, 1 + 12 * 37 + 7)
@@ -416,7 +416,7 @@ def test_a_model_that_cannot_be_had_gives_way_to_the_last_good_one(visit, how):
         model.press("Enter")
     else:
         model.click()
-        visitor.page.get_by_role("option").nth(1).click()
+        visitor.page.get_by_role("option").filter(has_text="Google").first.click()
     toasts = visitor.page.locator(".toast-body")
     toasts.first.wait_for()
     visitor.settle()
