@@ -12,7 +12,7 @@ from PIL import Image
 from vit_demo.text import say
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.flaky(reruns=1)]  # a busy machine can be slower than any wait
 VIEWS = {
     "segments": "#vd-features-segments figure",
     "norms": "#vd-features-norms svg",
@@ -112,8 +112,9 @@ def test_another_picture_or_layer_replaces_what_is_shown(visit):
     visitor.settle()
     at_four = visitor.painted(".vd-feat-pca canvas")
     assert at_four != before
+    ready = int(feat(visitor, "ready"))  # before the upload, which may be quicker than the question
     visitor.upload(EXAMPLES / "macaw.jpg")
-    visitor.wait("(v) => document.querySelector('.vd-feat').dataset.ready > v", int(feat(visitor, "ready")))
+    visitor.wait("(v) => document.querySelector('.vd-feat').dataset.ready > v", ready)
     visitor.settle()
     assert visitor.painted(".vd-feat-pca canvas") != at_four
     assert layer.input_value() == "4"
