@@ -9,8 +9,7 @@ import torch
 
 from vit_demo.analysis.features import compare_with_gallery
 from vit_demo.analysis.own_classes import NEIGHBOURS, leave_one_out, probe_probabilities, votes_of_classes
-from vit_demo.answers.alike import picture_vectors
-from vit_demo.answers.predict import GALLERY_SIDE
+from vit_demo.answers.gallery import GALLERY_SIDE, picture_vectors
 from vit_demo.contract import DemoError, OwnClasses, OwnPrediction, PictureVectors, SizeChoice
 from vit_demo.contract.own_classes import MAX_EXAMPLES
 from vit_demo.engine import Engine

@@ -9,7 +9,8 @@ import torch
 
 from vit_demo.analysis import perturbation, relevance
 from vit_demo.analysis.relevance import Target
-from vit_demo.answers.predict import GALLERY_SIDE, class_names, gallery_entries, gallery_features, neighbour_layer
+from vit_demo.answers.gallery import GALLERY_SIDE, Gallery, gallery, gallery_entries, neighbour_layer
+from vit_demo.answers.predict import class_names
 from vit_demo.checkpoints.load import LoadedModel
 from vit_demo.contract import DemoError, RelevanceOptions, SizeChoice, Targets
 from vit_demo.engine import Engine, Run
@@ -80,22 +81,22 @@ def targets(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, top
     else:
         kind = "example"
         layer, centred = neighbour_layer(loaded)
-        features, entries = _gallery(engine, model, layer)
-        names, files = (tuple(entry[field] for entry in entries) for field in ("key", "file"))
+        examples = _examples(engine, model)
+        names, files = examples.keys, examples.files
         with torch.inference_mode():
             residual = run.trace.layers[layer].residual
-            made = [relevance.example_target(layer, features, i, centred) for i in range(len(entries))]
+            made = [relevance.example_target(layer, examples.vectors, i, centred) for i in range(len(names))]
             scores = np.array([float(relevance.score(loaded.model, one, residual)[0]) for one in made], np.float32)
         digest = prepare(image, loaded.preprocess, run.info.grid.patch_px, SizeChoice(GALLERY_SIDE)).digest
-        same = next((i for i, entry in enumerate(entries) if entry["digest"] == digest), None)
+        same = next((i for i, one in enumerate(examples.digests) if one == digest), None)
     best = [i for i in np.argsort(-scores, kind="stable").tolist() if i != same][: max(1, top)]
     return Targets(kind, names, scores, tuple(best), layer, centred, run.prepared.picture, run.info, files, same)
 
 
-def _gallery(engine: Engine, model: str, layer: int) -> tuple[torch.Tensor, list[dict]]:
+def _examples(engine: Engine, model: str) -> Gallery:
     if not gallery_entries(engine.gallery):
         raise DemoError("relevance.no_examples")
-    return gallery_features(engine, model, layer)
+    return gallery(engine, model)
 
 
 def subject(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, index: int) -> Subject:
@@ -106,9 +107,9 @@ def subject(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, ind
         make = lambda: Target(loaded.model.config.depth - 1, index)  # noqa: E731
     else:
         layer, centred = neighbour_layer(loaded)
-        features, entries = _gallery(engine, model, layer)
-        names = tuple(entry["key"] for entry in entries)
-        make = lambda: relevance.example_target(layer, features, index, centred)  # noqa: E731
+        examples = _examples(engine, model)
+        names = examples.keys
+        make = lambda: relevance.example_target(layer, examples.vectors, index, centred)  # noqa: E731
     if not 0 <= index < len(names):
         raise DemoError("relevance.no_such_target", number=index, count=len(names))
     run = engine.run(image, model, size)

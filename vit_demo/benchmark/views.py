@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vit_demo.contract import SizeChoice, TokenQuery
+from vit_demo.contract import OwnClasses, SizeChoice, TokenQuery
+from vit_demo.contract.own_classes import THUMB_PX
 from vit_demo.contract.relevance import QUICK_METHODS
 
 VIT_B = "vit_base_patch16_224"
@@ -75,6 +76,7 @@ def _measure(model: str) -> dict[str, dict[str, float]]:
         other = np.asarray(opened.convert("RGB"))
     explainer.attention_layer(other, model)  # warms the machine, not the caches of this picture
     target = explainer.targets(other, model, size, 1).best[0]
+    own = _own_classes(explainer, (picture, other), model)
     asks = {
         "attention: forward pass, a layer's tensors and the wall": lambda: _explorer(explainer, picture, model),
         "attention: another layer's tensors": lambda: explainer.attention_layer(picture, model, size, 3),
@@ -82,8 +84,23 @@ def _measure(model: str) -> dict[str, dict[str, float]]:
         "predict": lambda: explainer.predict(picture, model),
         "relevance: all quick methods": lambda: explainer.relevance(picture, model, size, target, QUICK_METHODS),
         "depth: all statistics": lambda: explainer.depth(picture, model, size),
-        "embeddings: positions": lambda: explainer.position_similarity(model),
+        "embeddings: positions": lambda: explainer.position_similarity(model, size, picture),
+        "embeddings: by offset, components": lambda: explainer.position_structure(model, size, picture),
         "embeddings: filters": lambda: explainer.filters(model),
+        "embeddings: filters on the picture": lambda: explainer.filter_responses(picture, model, size),
+        "embeddings: parts of the input": lambda: explainer.input_parts(picture, model, size),
+        "features: PCA of the last layer's tokens": lambda: explainer.pca((picture,), model, size),
+        "features: PCA of layer 4's keys": lambda: explainer.pca((picture,), model, size, 3, "key"),
+        "features: vectors for similarity": lambda: explainer.patch_features(picture, model, size),
+        "features: k-means": lambda: explainer.segments(picture, model, size),
+        "features: normalised cut": lambda: explainer.segments(picture, model, size, method="ncut"),
+        "features: norms": lambda: explainer.token_norms(picture, model, size),
+        "features: through the layers": lambda: explainer.evolution(picture, model, size),
+        "features: pairs with a picture that has been seen": lambda: explainer.correspondences(
+            picture, other, model, size
+        ),
+        "features: pictures alike": lambda: explainer.alike(picture, (), model),
+        "own classes: six examples, their vectors at hand": lambda: explainer.own_classes(picture, own, model),
     }
     return {name: {"first_ms": _milliseconds(ask), "again_ms": _milliseconds(ask)} for name, ask in asks.items()}
 
@@ -91,6 +108,15 @@ def _measure(model: str) -> dict[str, dict[str, float]]:
 def _explorer(explainer, picture: np.ndarray, model: str) -> None:
     explainer.attention_layer(picture, model)
     explainer.attention_wall(picture, model)
+
+
+def _own_classes(explainer, pictures: tuple[np.ndarray, ...], model: str) -> OwnClasses:
+    """A class for each picture, of three of its parts."""
+    parts = [picture[:, start : start + picture.shape[1] // 2] for picture in pictures for start in (0, 40, 80)]
+    labels = np.repeat(np.arange(len(pictures)), 3)
+    thumbnails = np.zeros((len(parts), THUMB_PX, THUMB_PX, 3), np.uint8)
+    names = tuple(f"class {number}" for number in range(len(pictures)))
+    return OwnClasses(names, labels, thumbnails, explainer.picture_vectors(parts, model))
 
 
 def _milliseconds(ask: Callable[[], object]) -> float:
