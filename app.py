@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import threading
+import time
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported
 with contextlib.suppress(ImportError):
@@ -22,6 +23,7 @@ HOST = os.environ.get("GRADIO_SERVER_NAME", "0.0.0.0" if ON_SPACE else "127.0.0.
 # proxy stands before it. `make run` does.
 ANY_MODEL = os.environ.get("VIT_DEMO_ANY_MODEL", "") == "1"
 PREPARE_AFTER_S = 2.5
+SETTLE_S = 4  # a first visitor's first view comes before what later views share
 
 explainer = Explainer(os.environ.get("VIT_DEMO_DEVICE", "auto"), any_model=ANY_MODEL)
 demo = build_demo(explainer, EXAMPLES, any_model=ANY_MODEL)
@@ -32,7 +34,9 @@ def prepare(load: bool = True) -> None:
     try:
         explainer.look_for_hub()
         if load:
-            explainer.warm_up()
+            model = explainer.warm_up()
+            time.sleep(SETTLE_S)
+            explainer.prepare(model)
         else:
             explainer.fetch(explainer.default_model())
     except DemoError as error:

@@ -129,6 +129,10 @@ class Explainer:
         self.details(model)
         return model
 
+    def prepare(self, model: str) -> None:
+        """Computes what the views of a loaded model share, so that the first look at them need not wait."""
+        self._compute("details/prepare", model)
+
     def fetch(self, model: str) -> None:
         """Puts a model's files on this machine without loading them."""
         from vit_demo.checkpoints import embedded

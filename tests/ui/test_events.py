@@ -23,8 +23,9 @@ def show(explainer, examples, image):
 
     def ask(**changes):
         asked = dict(
-            image=image, model=HEAD, side=48, keep_shape=False, selection={}, language="en", open_tab="attention"
-        )
+            image=image, model=HEAD, side=48, keep_shape=False, selection={}, language="en", shown={},
+            open_tab="attention",
+        )  # fmt: skip
         if "tab" in changes:
             changes["open_tab"] = changes.pop("tab")
         asked = {**asked, **changes}
@@ -81,7 +82,7 @@ def test_only_the_open_tab_is_computed(show, explainer, tab, computed, updated):
 def test_a_tab_whose_controls_hold_nothing_shows_its_default(explainer, examples, image, tab, model):
     """As when a page has outlived the server's session, and what it chose is no longer offered."""
     given = [None] * sum(len(module.GIVEN.split()) for module in build.TABS)
-    updates = events.show(build.TABS, explainer, examples, image, model, 48, False, {}, "en", tab, *given)
+    updates = events.show(build.TABS, explainer, examples, image, model, 48, False, {}, "en", {}, tab, *given)
     assert updates["status"]
     assert len(updates) > 1
 
@@ -100,6 +101,53 @@ def test_a_page_without_a_model_yet_has_no_size_note(explainer, image):
 def test_no_picture_is_said_and_computes_nothing(show, explainer, language):
     assert say("page.no_picture", language) in show(image=None, language=language)["status"]
     assert explainer.calls == []
+
+
+def test_without_a_picture_what_came_of_it_goes_and_what_shows_the_model_stays(show):
+    updates = show(image=None)
+    assert {"attention", "predict_html", "embeddings_bank"} <= {name for name in updates if updates[name] is None}
+    assert "similarity" not in updates  # the position table needs no picture
+    assert updates["shown"] == {}
+
+
+@pytest.fixture
+def open_depth(explainer, examples, image):
+    """Opening the Depth tab, which remains as it is while the page asks the same of it."""
+
+    def ask(shown, **changes):
+        asked = dict(image=image, model=HEAD, side=48, keep_shape=False, selection={}, language="en") | changes
+        return events.show_tab(build.depth, explainer, examples, *asked.values(), shown, [], False)
+
+    return ask
+
+
+def test_a_tab_that_remains_is_computed_once_and_again_for_another_question(open_depth, explainer, tall):
+    first = open_depth({})
+    assert first["depth_html"]
+    explainer.calls.clear()
+    assert open_depth(first["shown"]) == {}
+    assert explainer.calls == []
+    assert open_depth(first["shown"], selection={"layer": 1}) == {}  # its figures show all layers
+    for changes in ({"image": tall}, {"model": FEATURES}, {"side": 96}, {"keep_shape": True}, {"language": "zh"}):
+        assert open_depth(first["shown"], **changes)["depth_html"]
+
+
+@pytest.mark.parametrize("shown", [None, [], "depth", {"depth": "another"}, {"depth": 7}])
+def test_what_was_never_shown_is_computed(open_depth, shown):
+    assert open_depth(shown)["depth_html"]
+
+
+def test_a_tab_that_does_not_remain_is_computed_whenever_it_is_opened(show, explainer):
+    shown = show(tab="predict").get("shown", {})
+    explainer.calls.clear()
+    assert show(tab="predict", shown=shown)["predict_html"]
+    assert "predict" in explainer.questions
+
+
+def test_every_tab_says_what_it_keeps_of_a_picture():
+    for tab in build.TABS:
+        assert isinstance(tab.REMAINS, bool)
+        assert set(tab.OF_PICTURE.split()) <= set(tab.FILLS.split())
 
 
 def test_a_refused_picture_is_raised_before_anything_is_computed(show, explainer):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from vit_demo.answers.gallery import gallery
 from vit_demo.contract import ModelDetails
 from vit_demo.engine import Engine
 from vit_demo.sizes import size_options
@@ -23,3 +24,13 @@ def details(engine: Engine, model: str, progress: Callable[[int, int], None] | N
         preprocess=loaded.preprocess,
         report={**loaded.report.summary(), "assumed": "; ".join(loaded.report.assumed)},
     )
+
+
+def prepare(engine: Engine, model: str) -> None:
+    """What somebody's first look at a view would wait for: scikit-learn and scipy, two seconds of import, and for a
+    model without classes the examples that it is asked about instead."""
+    import sklearn.cluster
+    import sklearn.linear_model  # noqa: F401
+
+    if engine.load(model).model.head is None:
+        gallery(engine, model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import asdict
 from html import escape
@@ -16,7 +17,7 @@ from vit_demo.ui.captions import card_html, embeddings_status_html, model_choice
 from vit_demo.ui.drawing import start_picture
 from vit_demo.ui.gallery import Example
 from vit_demo.ui.inputs import language_of
-from vit_demo.ui.page import Selection, Updates, asked_of
+from vit_demo.ui.page import Asked, Selection, Updates, asked_of
 from vit_demo.ui.tabs.attention import patches_data
 from vit_demo.ui.views import strip_value
 
@@ -33,24 +34,49 @@ def show(
     keep_shape: object,
     selection: object,
     language: str,
+    shown: object,
     open_tab: str,
     *given,
 ) -> Updates:
     """The open tab's view of this picture, and the status line. Other tabs are computed when they are opened."""
-    asked = asked_of(explainer, examples, image, model, side, keep_shape, selection, language)
-    if asked is None:
-        return {} if not model else _without_picture(tabs, language_of(language))
-    started = time.perf_counter()
-    at = 0
+    if model and image is None:
+        return _without_picture(tabs, language_of(language))
+    at, chosen = 0, (image, model, side, keep_shape, selection, language)
     for tab in tabs:
         count = len(tab.GIVEN.split())
         if open_tab == tab.NAME:
-            updates, info = tab.show(asked, *given[at : at + count])
-            break
+            return show_tab(tab, explainer, examples, *chosen, shown, *given[at : at + count])
         at += count
-    else:
+    return {}
+
+
+def show_tab(
+    tab: ModuleType,
+    explainer: ExplainerProtocol,
+    examples: tuple[Example, ...],
+    image: np.ndarray | DemoError | None,
+    model: str,
+    side: object,
+    keep_shape: object,
+    selection: object,
+    language: str,
+    shown: object,
+    *given,
+) -> Updates:
+    """One tab's view. `shown` says what each tab that REMAINS has been computed for: while that is still what the page
+    asks for, it is left as it is, with all that was added to it since."""
+    asked = asked_of(explainer, examples, image, model, side, keep_shape, selection, language)
+    if asked is None:
         return {}
+    shown = shown if isinstance(shown, dict) else {}
+    question = question_of(asked) if tab.REMAINS else None
+    if question is not None and shown.get(tab.NAME) == question:
+        return {}
+    started = time.perf_counter()
+    updates, info = tab.show(asked, *given)
     view_ms = 1000 * (time.perf_counter() - started)
+    if question is not None:
+        updates["shown"] = {**shown, tab.NAME: question}
     if isinstance(info, RunInfo):
         view_ms = max(0.0, view_ms - (0 if info.cached else info.forward_ms))
         return {**updates, "status": status_html(info, view_ms, asked.language)}
@@ -58,9 +84,18 @@ def show(
     return {**updates, "status": embeddings_status_html(details, info, view_ms, asked.language)}
 
 
+def question_of(asked: Asked) -> str:
+    """A name for what the page asks of a tab: picture, model, size and language."""
+    name = hashlib.blake2b(digest_size=8)
+    name.update(f"{asked.image.shape} {asked.model} {asked.size} {asked.language}".encode())
+    name.update(np.ascontiguousarray(asked.image))
+    return name.hexdigest()
+
+
 def _without_picture(tabs: tuple[ModuleType, ...], language: str) -> Updates:
+    """What was computed from a picture goes with it; what shows the model alone stays."""
     words = f'<div class="vd-status"><p>{say("page.no_picture", language)}</p></div>'
-    return {"status": words, **{tab.FILLS.split()[0]: None for tab in tabs}}
+    return {"status": words, "shown": {}, **{name: None for tab in tabs for name in tab.OF_PICTURE.split()}}
 
 
 # ------------------------------------------------------------------------------------------------------------- model

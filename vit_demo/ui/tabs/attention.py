@@ -21,7 +21,8 @@ from vit_demo.ui.views import View
 
 NAME = "attention"
 GIVEN = ""
-FILLS = "attention"
+FILLS = OF_PICTURE = "attention"
+REMAINS = False
 
 
 class ExplorerView(View):

@@ -20,6 +20,8 @@ from vit_demo.ui.takeaway import Parcel, lines_for, npz_bytes, png_bytes, take_a
 NAME = "depth"
 GIVEN = "depth_models depth_renormalised"
 FILLS = "depth_html depth_models depth_scope"
+OF_PICTURE = "depth_html"
+REMAINS = True  # the mean over the examples takes a minute
 PICTURE, EXAMPLES = "picture", "examples"
 MOST_MODELS = len(COLOURS)
 # Not the model pool: a minute of examples must not keep others from their views. The engine itself takes turns.

@@ -25,6 +25,8 @@ from vit_demo.ui.views import View, base64_of
 NAME = "draw"
 GIVEN = ""
 FILLS = "draw_view"
+OF_PICTURE = ""
+REMAINS = False
 FILTERS = 16  # as many as a grey 4×4 patch has directions
 USES = "image model good_model card side size_note"  # what a drawing changes when it becomes the page's picture
 

@@ -35,7 +35,9 @@ FILLS = (
     "similarity positions_help filters_html filters_help embeddings_structure embeddings_rotation embeddings_bank "
     "embeddings_input embeddings_input_html embeddings_side embeddings_maps embeddings_compare_html"
 )
-COMPONENTS = 8
+OF_PICTURE = "embeddings_bank embeddings_input embeddings_input_html embeddings_maps embeddings_compare_html"
+REMAINS = False
+COMPONENTS = 7  # and the map by offset: two rows of four
 MOST_POSITIONS = 2048  # whose full matrix of similarities still travels, 4 MB
 
 

@@ -34,8 +34,12 @@ NAME = "features"
 SHOWN = "features_colours " + " ".join(f"features_{name}_html" for name in VIEWS[1:])
 FILLS = f"{SHOWN} features_layer features_facet features_more features_other features_lens "
 FILLS += "features_segmenter features_by"
+OF_PICTURE = SHOWN
+REMAINS = False
 SHOWN_PX = 560
 COMPARED_PX = 768  # whole pictures are compared at 224: a few dozen of them need not be kept larger
+# Queued, since gradio tells of a changed State after queued events alone; but in no pool.
+QUICK = dict(concurrency_limit=None, show_progress="hidden", trigger_mode="always_last", api_visibility="private")
 VIEW_WORDS = (
     *("opacity", "fixed", "smooth", "table", "unpin", "scale", "from", "to", "best"),
     *("stage_label", "like_caption"),
@@ -140,9 +144,9 @@ def wire(page: Page) -> None:
     again = page.ask(redraw, GIVEN, FILLS, **QUIET)
     for name in VIEWS:
         opened = partial(str, name)
-        parts[f"features_tab_{name}"].select(
-            opened, None, parts["features_view"], api_visibility="private", **LIGHT
-        ).then(**again)
+        parts[f"features_tab_{name}"].select(opened, None, parts["features_view"], **QUICK)
+    # The first view's tab reports itself selected whenever the page's tab opens: nothing has changed then.
+    parts["features_view"].change(**again)
     parts["features_layer"].input(**page.ask(remember_layer, "features_layer", "selection", **LIGHT)).then(**again)
     for name in CONTROLS.split():
         part = parts[f"features_{name}"]

@@ -22,6 +22,8 @@ NAME = "own_classes"
 GIVEN = "own_classes_set"
 ANSWER = "own_classes_board own_classes_answer own_classes_set own_classes_removed"
 FILLS = f"{ANSWER} own_classes_examples"
+OF_PICTURE = "own_classes_answer"
+REMAINS = False
 AT_ONCE = 24  # pictures added in one go
 COMPARED_PX = 768  # they are compared at 224 and shown small
 BUSY = dict(MODEL_POOL, show_progress="minimal")

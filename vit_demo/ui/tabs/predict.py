@@ -17,6 +17,8 @@ from vit_demo.ui.views import jpeg_url
 NAME = "predict"
 GIVEN = ""
 FILLS = "predict_html predict_help predict_why"
+OF_PICTURE = "predict_html"
+REMAINS = False
 THUMB_PX = 96
 ALL = 1 << 20  # every class
 SMALLEST_VOTE = 0.01  # below a percent a vote is not worth a word
@@ -63,7 +65,9 @@ def carry(asked: Asked) -> Parcel:
 def wire(page: Page) -> None:
     """“See why” opens the Relevance tab, which begins with the best answer."""
     opened = "() => { document.querySelector('[data-tab-id=relevance]').click() }"
-    why = page.parts["predict_why"].click(lambda: None, None, page.parts["relevance_chosen"], queue=False)
+    # Nothing chosen, nothing shown: Relevance begins anew.
+    anew = dict(fn=lambda: (None, {}), inputs=None, outputs=page.of("relevance_chosen shown"), queue=False)
+    why = page.parts["predict_why"].click(**anew)
     why.then(None, None, None, js=opened)
 
 

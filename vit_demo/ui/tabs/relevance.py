@@ -41,6 +41,8 @@ CONTROLS = f"relevance_best relevance_target relevance_other {OPTIONS} relevance
 BELOW = "relevance_pair relevance_long relevance_progress relevance_curves relevance_found"
 GIVEN = f"relevance_chosen {OPTIONS} relevance_pair_method relevance_long_method"
 FILLS = f"relevance_view {CONTROLS} relevance_note {BELOW}"
+OF_PICTURE = "relevance_view relevance_pair relevance_long relevance_progress relevance_curves"
+REMAINS = True  # long maps and curves take minutes
 TOP, CELL_PX, ACROSS = 5, 224, 4
 # Not the model pool: minutes of masks must not keep others from their views.
 LONG = dict(concurrency_id="relevance", concurrency_limit=1, show_progress="hidden")
