@@ -48,6 +48,7 @@ from vit_demo.contract import (
     SegmentMethod,
     Similarity,
     SizeChoice,
+    StretchedTable,
     Targets,
     TokenNorms,
     TokenQuery,
@@ -65,7 +66,6 @@ if TYPE_CHECKING:
     from vit_demo.engine import Engine
 
     Picture = np.ndarray | Image.Image
-
 MEGABYTE = 1 << 20
 HUB_MEMORY_S = 60
 NATIVE_SIZE, CLASS_TOKEN = SizeChoice(), TokenQuery()
@@ -125,9 +125,7 @@ class Explainer:
 
     def warm_up(self) -> str:
         """Imports torch and loads the default model, so that the first visitor need not wait. Its id."""
-        model = self.default_model()
-        self.details(model)
-        return model
+        return self.details(self.default_model()).card.id
 
     def prepare(self, model: str) -> None:
         """Computes what the views of a loaded model share, so that the first look at them need not wait."""
@@ -221,6 +219,14 @@ class Explainer:
         """The position table on the picture's grid by two conventions (None: the checkpoint's own), and what their
         difference does to its features and prediction."""
         return self._answer("interpolation/compare", as_rgb(image), model, size, first, second)
+
+    def stretched_table(
+        self, model: str, grid: tuple[int, int], first: str | None = None, second: str = "google", component: int = 0
+    ) -> StretchedTable:
+        """The table of positions on another grid (rows, columns) by every convention, and how far two lie apart. Shown
+        is the likeness to the middle position, or with `component` (from 1) a principal component."""
+        rows, cols = grid
+        return self._answer("interpolation/stretch", model, (int(rows), int(cols)), first, second, int(component))
 
     def rotation(
         self,

@@ -36,9 +36,12 @@ def input_size(spec: PreprocessSpec, patch_px: int, choice: SizeChoice, height: 
     """(H, W) that the model gets from a picture of height × width: multiples of the patch.
 
     Without a side, the checkpoint's own size. `keep_shape` keeps the picture's aspect, to within half a patch, and the
-    number of patches under MAX_PATCHES. Raises DemoError for sides outside MIN_SIDE … MAX_SIDE, the checkpoint's own
-    (28 for digits) excepted.
+    number of patches under MAX_PATCHES. A grid is taken as it is. Raises DemoError for sides outside MIN_SIDE …
+    MAX_SIDE, the checkpoint's own (28 for digits) excepted, and for grids of more than MAX_PATCHES.
     """
+    if choice.grid is not None:
+        rows, cols = checked_grid(choice.grid)
+        return rows * patch_px, cols * patch_px
     own_height, own_width = spec.size
     if choice.side not in (None, min(own_height, own_width)) and not MIN_SIDE <= choice.side <= MAX_SIDE:
         raise DemoError("page.size_out_of_range", side=choice.side, low=MIN_SIDE, high=MAX_SIDE)
@@ -52,6 +55,14 @@ def input_size(spec: PreprocessSpec, patch_px: int, choice: SizeChoice, height: 
     while rows * cols > MAX_PATCHES:  # rounding up can overshoot by a row
         rows, cols = (rows - 1, cols) if rows > cols else (rows, cols - 1)
     return rows * patch_px, cols * patch_px
+
+
+def checked_grid(grid: tuple[int, int]) -> tuple[int, int]:
+    """(rows, columns) that a picture may have. Raises DemoError for none and for more than MAX_PATCHES patches."""
+    rows, cols = grid
+    if min(rows, cols) < 1 or rows * cols > MAX_PATCHES:
+        raise DemoError("page.grid_out_of_range", rows=rows, cols=cols, most=MAX_PATCHES)
+    return rows, cols
 
 
 def prepare(

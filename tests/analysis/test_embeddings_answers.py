@@ -97,6 +97,8 @@ def test_a_model_without_places_says_so(tmp_path):
         explainer.position_structure("tiny")
     with pytest.raises(DemoError, match="no table"):
         explainer.interpolation(picture(), "tiny", OTHER)
+    with pytest.raises(DemoError, match="no table"):
+        explainer.stretched_table("tiny", (4, 7))
     with pytest.raises(DemoError, match="does not rotate"):
         explainer.rotation(picture(), "tiny", OTHER)
 
@@ -128,6 +130,7 @@ def test_parts_of_the_input_have_the_norms_of_their_vectors(tmp_path, position_p
 def test_two_conventions_are_compared_by_two_models_made_for_them(tmp_path, first, second):
     explainer, model = explainer_of(tmp_path, position_resampling="timm")
     answer = plain(explainer.interpolation(picture(), "tiny", OTHER, first, second))
+    table = plain(explainer.stretched_table("tiny", (4, 7), first, second))
     pixels = pixels_of(explainer, OTHER)
     outputs, tables = [], []
     for rule in (first or "timm", second):
@@ -138,11 +141,12 @@ def test_two_conventions_are_compared_by_two_models_made_for_them(tmp_path, firs
         outputs.append(made(pixels))
         tables.append(made.positions((4, 7))[1][0].double().numpy())
     apart = np.sqrt(((tables[0] - tables[1]) ** 2).mean(1)) / tables[0].std(ddof=1)
-    assert np.allclose(answer.positions.ravel(), apart, atol=1e-5)
-    index = answer.rules.index
-    assert answer.rules == tuple(RESAMPLING)
-    assert answer.tables[index(first or "timm"), index(second)] == pytest.approx(np.sqrt((apart**2).mean()), abs=1e-5)
-    assert np.allclose(np.diag(answer.tables), 0)
+    assert np.allclose(table.positions.ravel(), apart, atol=1e-5)
+    index = table.rules.index
+    assert table.rules == tuple(RESAMPLING)
+    assert table.apart[index(first or "timm"), index(second)] == pytest.approx(np.sqrt((apart**2).mean()), abs=1e-5)
+    assert np.allclose(np.diag(table.apart), 0)
+    assert (table.own, table.compared) == (index("timm"), (index(first or "timm"), index(second)))
     a, b = (output.tokens[0].double().numpy() for output in outputs)
     cosine = (a * b).sum(-1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1)
     assert np.allclose(answer.features.ravel(), 1 - cosine[3:], atol=1e-5)
@@ -153,15 +157,45 @@ def test_two_conventions_are_compared_by_two_models_made_for_them(tmp_path, firs
     assert np.allclose(answer.before, p[order], atol=1e-5)
     assert np.allclose(answer.after, q[order], atol=1e-5)
     assert answer.moved == pytest.approx(np.abs(p - q).sum() / 2, abs=1e-5)
-    assert (answer.own, answer.native, answer.grid.shape) == (index("timm"), (3, 5), (4, 7))
+    assert (answer.compared, answer.grid.shape) == ((first or "timm", second), (4, 7))
     assert (answer.moved > 1e-6) == (second != "dinov2_reg")  # which is timm's own call
+
+
+def test_a_stretched_table_shows_the_likeness_to_its_middle(tmp_path):
+    explainer, model = explainer_of(tmp_path)
+    table = plain(explainer.stretched_table("tiny", (4, 6), None, "google"))
+    native = model.position[0, model.config.position_prefix :].double().numpy()
+    for rule, shown in zip(table.rules, table.maps, strict=True):
+        stretched = model.positions((4, 6), rule)[1][0].double().numpy()
+        unit = stretched / np.linalg.norm(stretched, axis=1, keepdims=True)
+        assert np.allclose(shown, (unit @ unit[2 * 6 + 3]).reshape(4, 6), atol=1e-5)
+    unit = native / np.linalg.norm(native, axis=1, keepdims=True)
+    assert np.allclose(table.native_map, (unit @ unit[1 * 5 + 2]).reshape(3, 5), atol=1e-5)
+
+
+@pytest.mark.parametrize("component", [1, 3])
+def test_a_stretched_table_shows_a_component_of_the_native_one(tmp_path, component):
+    from sklearn.decomposition import PCA
+
+    explainer, model = explainer_of(tmp_path)
+    table = plain(explainer.stretched_table("tiny", (4, 6), None, "google", component))
+    native = model.position[0, model.config.position_prefix :].double().numpy()
+    fitted = PCA(component, svd_solver="full").fit(native)
+    score = fitted.transform(native)[:, -1]
+    sign = np.sign(score[np.abs(score).argmax()])
+    assert np.allclose(table.native_map.ravel(), sign * score, atol=1e-5)
+    for rule, shown in zip(table.rules, table.maps, strict=True):
+        stretched = model.positions((4, 6), rule)[1][0].double().numpy()
+        assert np.allclose(shown.ravel(), sign * fitted.transform(stretched)[:, -1], atol=1e-5)
 
 
 def test_on_the_native_grid_no_convention_changes_anything(tmp_path):
     explainer, _ = explainer_of(tmp_path)
     answer = explainer.interpolation(picture(), "tiny", NATIVE, "dino", "google")
-    assert answer.tables.max() == answer.positions.max() == 0
     assert answer.moved == pytest.approx(0, abs=1e-6)
+    table = explainer.stretched_table("tiny", (3, 5), "dino", "google")
+    assert table.apart.max() == table.positions.max() == 0
+    assert np.allclose(table.maps, table.native_map)
 
 
 def test_a_model_without_a_head_has_no_prediction_to_change(tmp_path):
@@ -171,10 +205,27 @@ def test_a_model_without_a_head_has_no_prediction_to_change(tmp_path):
     assert answer.features.max() > 0
 
 
+def test_a_picture_is_run_on_the_grid_that_is_asked_for(tmp_path):
+    explainer, _ = explainer_of(tmp_path)
+    answer = explainer.interpolation(picture(), "tiny", SizeChoice(grid=(2, 6)), "dino", "google")
+    assert answer.grid.shape == answer.features.shape == (2, 6)
+
+
 def test_an_unknown_convention_is_refused(tmp_path):
     explainer, _ = explainer_of(tmp_path)
     with pytest.raises(DemoError, match="nobody"):
         explainer.interpolation(picture(), "tiny", OTHER, None, "nobody")
+    with pytest.raises(DemoError, match="nobody"):
+        explainer.stretched_table("tiny", (4, 7), "nobody", "timm")
+
+
+@pytest.mark.parametrize("grid", [(0, 5), (3, -1), (65, 64), (10**9, 10**9)])
+def test_a_grid_that_no_picture_may_have_is_refused(tmp_path, grid):
+    explainer, _ = explainer_of(tmp_path)
+    with pytest.raises(DemoError, match="4096"):
+        explainer.stretched_table("tiny", grid)
+    with pytest.raises(DemoError, match="4096"):
+        explainer.interpolation(picture(), "tiny", SizeChoice(grid=grid))
 
 
 @pytest.mark.parametrize("kind", ["centred", "mixed"])

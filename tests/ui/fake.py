@@ -42,6 +42,7 @@ from vit_demo.contract import (
     Similarity,
     SizeChoice,
     SizeOption,
+    StretchedTable,
     Targets,
     TokenNorms,
     TokenQuery,
@@ -56,6 +57,7 @@ from vit_demo.preprocess import input_size
 PATCH_PX, NATIVE_SIZE = 16, (48, 80)  # 3 × 5 patches: rows and columns cannot be mistaken for each other
 OTHER_SIDE = 96  # 6 × 10 patches
 REGISTERS = ("cls", "reg1", "reg2")
+RULES = ("dino", "dinov2_reg", "timm", "transformers", "google")
 HEAD, FEATURES, BROKEN = "fake/head", "fake/features", "fake/broken"
 
 
@@ -269,24 +271,39 @@ class FakeExplainer:
         places, cosine = (maps[1], maps[3] - 1.5) if table else (None, None)
         return InputParts(maps[0], places, maps[2], cosine, names, prefix[: len(names)], picture, info.grid)
 
+    def stretched_table(
+        self, model: str, grid: tuple[int, int], first: str | None, second: str, component: int = 0
+    ) -> StretchedTable:
+        self._asked("stretched_table", model, grid, first, second, component)
+        if self.kind == "rope":
+            raise DemoError("embeddings.no_table", title=card(model).title)
+        noise, index = np.random.default_rng(8), RULES.index
+        return StretchedTable(
+            rules=RULES,
+            own=2,
+            compared=(index(first or "timm"), index(second)),
+            component=component,
+            native_map=noise.uniform(-1, 1, (3, 5)),
+            maps=noise.uniform(-1, 1, (5, *grid)),
+            apart=noise.uniform(size=(5, 5)),
+            positions=noise.uniform(size=grid),
+        )
+
     def interpolation(
         self, image: np.ndarray, model: str, size: SizeChoice, first: str | None, second: str
     ) -> Interpolation:
         self._asked("interpolation", model, size, first, second)
-        info, _ = self._run(image, model, size)
-        noise, rules = np.random.default_rng(8), ["dino", "dinov2_reg", "timm", "transformers", "google"]
+        if self.kind == "rope":
+            raise DemoError("embeddings.no_table", title=card(model).title)
+        info, picture = self._run(image, model, size)
         head = dict(labels=self.labels, before=(0.75, 0.125), after=(0.5, 0.25), moved=0.25)
         return Interpolation(
-            rules=tuple(rules),
-            tables=noise.uniform(size=(5, 5)),
-            compared=(rules.index(first or "timm"), rules.index(second)),
-            positions=noise.uniform(size=info.grid.shape),
-            features=noise.uniform(size=info.grid.shape),
+            compared=(first or "timm", second),
+            features=np.random.default_rng(8).uniform(size=info.grid.shape),
             class_feature=0.0123,
             **(head if model == HEAD else dict(labels=(), before=(), after=(), moved=None)),
-            own=2,
+            picture=picture,
             grid=info.grid,
-            native=(3, 5),
         )
 
     def rotation(

@@ -122,7 +122,7 @@ def test_every_positions_row_travels_where_the_tiles_leave_some_out(explainer, i
 
 def test_structure_shows_offsets_around_their_centre_and_components_with_their_share(asked):
     found = asked.explainer.position_structure(HEAD, SizeChoice(), asked.image, embeddings.COMPONENTS)
-    offsets, *components = maps_of(embeddings.structure_view(asked))
+    offsets, *components = maps_of(embeddings.structure_view(asked)[0])
     assert np.abs(decoded(offsets) - np.clip(found.by_offset, None, 1)).max() < 1e-4
     assert (offsets["first_row"], offsets["first_col"]) == (-2, -4)  # the centre of 5×9 is no step at all
     assert len(components) == embeddings.COMPONENTS
@@ -132,16 +132,28 @@ def test_structure_shows_offsets_around_their_centre_and_components_with_their_s
         assert one["table"] == "diverging"
 
 
+def test_the_curves_along_rows_and_columns_are_the_axes_of_the_offsets(asked):
+    found = asked.explainer.position_structure(HEAD, SizeChoice(), asked.image, embeddings.COMPONENTS)
+    html = embeddings.structure_view(asked)[1]
+    lines = re.findall(r'points="([^"]*)"', html)
+    assert [len(points.split()) for points in lines] == [3, 5]  # 3 rows, 5 columns
+    heights = [np.array([float(point.split(",")[1]) for point in points.split()]) for points in lines]
+    for heights_of, values in zip(heights, (found.by_offset[2:, 4], found.by_offset[2, 4:]), strict=True):
+        drawn = np.diff(heights_of) / np.diff(values)  # pixels down per cosine
+        assert np.allclose(drawn, drawn[0], rtol=0.05)
+        assert drawn[0] < 0
+
+
 def test_rope_has_offsets_alone_and_says_that_they_are_everything(asked):
     asked.explainer.kind = "rope"
-    value = embeddings.structure_view(asked)
+    value, _ = embeddings.structure_view(asked)
     assert len(maps_of(value)) == 1
     assert value["data"]["words"]["hint"] == say("embeddings.hint_rope")
 
 
 def test_a_model_without_positions_keeps_filters_and_input(asked):
     asked.explainer.errors["position_similarity"] = DemoError("embeddings.no_positions", title="Fake")
-    updates, grid = embeddings.show(asked, False)
+    updates, grid = embeddings.show(asked, False, *STRETCHED)
     assert grid is None
     assert updates["similarity"]["visible"] is False
     assert maps_of(updates["embeddings_structure"]) == []
@@ -150,7 +162,7 @@ def test_a_model_without_positions_keeps_filters_and_input(asked):
 
 
 def test_the_whole_tab_fills_what_it_says(asked):
-    assert set(embeddings.show(asked, False)[0]) == set(embeddings.FILLS.split())
+    assert set(embeddings.show(asked, False, *STRETCHED)[0]) == set(embeddings.FILLS.split())
 
 
 # ------------------------------------------------------------------------------------------------------------ rotation
@@ -187,37 +199,83 @@ def test_what_has_no_place_gives_way_to_the_patch_in_the_middle(explainer, examp
 # ------------------------------------------------------------------------------------------------------- interpolation
 
 
-def test_two_conventions_are_compared_at_the_size_chosen(asked):
-    updates = embeddings_stretch.compare(asked, "own", "google", 96)
-    assert asked.explainer.calls[-1] == ("interpolation", (HEAD, SizeChoice(96), None, "google"))
-    found = asked.explainer.interpolation(asked.image, HEAD, SizeChoice(96), None, "google")
-    tables, features = maps_of(updates["embeddings_maps"])
-    assert np.abs(decoded(tables) - 100 * found.positions).max() < 0.01
+STRETCHED = (6, 10, 0, "own", "google")
+
+
+def test_the_table_is_shown_as_trained_and_by_every_convention_on_one_scale(asked):
+    updates = embeddings_stretch.redraw(asked, *STRETCHED)
+    assert asked.explainer.calls[-1] == ("stretched_table", (HEAD, (6, 10), None, "google", 0))
+    found = asked.explainer.stretched_table(HEAD, (6, 10), None, "google", 0)
+    native, *stretched, apart = maps_of(updates["embeddings_stretched"])
+    assert (native["rows"], native["cols"], native["group"]) == (3, 5, "native")
+    assert np.abs(decoded(native) - found.native_map).max() < 1e-3
+    for one, values in zip(stretched, found.maps, strict=True):
+        assert (one["rows"], one["cols"], one["group"]) == (6, 10, "patches")
+        assert np.abs(decoded(one) - values).max() < 1e-3
+        assert (one["low"], one["high"]) == (-1, 1)
+    assert [one["title"].endswith(" *") for one in stretched] == [False, False, True, False, False]
+    assert np.abs(decoded(apart) - 100 * found.positions).max() < 0.01
+    cells = re.findall(r"<td>([^<]*)</td>", updates["embeddings_stretched_html"])
+    assert cells == [f"{100 * value:.1f}" for value in found.apart.ravel()]
+
+
+def test_a_component_has_a_scale_around_zero_for_all_its_maps(asked):
+    found = asked.explainer.stretched_table(HEAD, (6, 10), "dino", "timm", 3)
+    maps = maps_of(embeddings_stretch.redraw(asked, 6, 10, 3, "dino", "timm")["embeddings_stretched"])
+    top = max(np.abs(found.native_map).max(), np.abs(found.maps).max())
+    assert {(one["low"], one["high"]) for one in maps[:-1]} == {(-top, top)}
+
+
+def test_the_picture_follows_on_the_same_grid(asked):
+    updates = embeddings_stretch.effect(asked, *STRETCHED)
+    assert asked.explainer.calls[-1] == ("interpolation", (HEAD, SizeChoice(grid=(6, 10)), None, "google"))
+    found = asked.explainer.interpolation(asked.image, HEAD, SizeChoice(grid=(6, 10)), None, "google")
+    (features,) = maps_of(updates["embeddings_maps"])
     assert np.abs(decoded(features) - found.features).max() < 1e-4
     html = unescape(updates["embeddings_compare_html"])
     assert say("embeddings.moved", value="25.00") in html
     assert say("embeddings.class_apart", value="0.0123") in html
-    cells = re.findall(r"<td>([^<]*)</td>", html)
-    assert cells[:4] == ["75.00 %", "50.00 %", "12.50 %", "25.00 %"]
-    assert cells[4:] == [f"{100 * value:.1f}" for value in found.tables.ravel()]
-    assert say("embeddings.rule_timm") + " *" in html
+    assert re.findall(r"<td>([^<]*)</td>", html) == ["75.00 %", "50.00 %", "12.50 %", "25.00 %"]
 
 
 def test_a_model_without_a_head_has_no_table_of_classes(explainer, examples, image):
     asked = Asked(explainer, examples, image, FEATURES, SizeChoice(), Selection(), "en")
-    html = embeddings_stretch.compare(asked, "dino", "timm", 96)["embeddings_compare_html"]
-    assert html.count("<table>") == 1
+    assert "<table>" not in embeddings_stretch.effect(asked, 6, 10, 0, "dino", "timm")["embeddings_compare_html"]
 
 
-def test_sizes_offered_are_those_where_something_is_stretched(asked):
-    update = embeddings_stretch.side_choices(asked)
-    assert update["choices"] == [("96 px · 6×10", 96)]
-    assert update["value"] == 96
+def test_a_model_without_a_table_says_so_and_shows_no_maps(asked):
+    asked.explainer.kind = "rope"
+    updates = embeddings_stretch.redraw(asked, *STRETCHED)
+    assert maps_of(updates["embeddings_stretched"]) == []
+    assert say("embeddings.no_table", title="Fake head") in updates["embeddings_stretched_html"]
+    assert maps_of(embeddings_stretch.effect(asked, *STRETCHED)["embeddings_maps"]) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "chosen"),
+    [
+        ((None, None, None, None, None), ((16, 24), 0, None, "google")),
+        (("7", 9.4, 2, "timm", "dino"), ((7, 9), 2, "timm", "dino")),
+        ((-3, 10**9, 99, "<script>", ["timm"]), ((1, 64), 4, None, "google")),
+        ((float("nan"), float("inf"), "x", "own", ""), ((16, 24), 0, None, "google")),
+    ],
+)
+def test_what_the_controls_of_the_stretched_table_say_is_checked(given, chosen):
+    assert embeddings_stretch.chosen(given) == chosen
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_names_of_the_conventions_follow_the_language(explainer, examples, image, language):
+    asked = Asked(explainer, examples, image, HEAD, SizeChoice(), Selection(), language)
+    updates = embeddings_stretch.show(asked, *STRETCHED)
+    assert updates["embeddings_first"]["choices"][0] == (say("embeddings.rule_own", language), "own")
+    assert (say("embeddings.rule_google", language), "google") in updates["embeddings_second"]["choices"]
+    assert (say("embeddings.likeness", language), 0) in updates["embeddings_shown"]["choices"]
 
 
 def test_labels_never_become_markup(asked):
     asked.explainer.labels = (SCRIPT, "b")
-    assert SCRIPT not in embeddings_stretch.compare(asked, "own", "google", 96)["embeddings_compare_html"]
+    assert SCRIPT not in embeddings_stretch.effect(asked, *STRETCHED)["embeddings_compare_html"]
 
 
 # ------------------------------------------------------------------------------------------------------ filters, input

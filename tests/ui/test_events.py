@@ -66,7 +66,15 @@ def notices(monkeypatch):
         ("predict", {"predict"}, {"predict_html", "predict_help", "predict_why", "status"}),
         (
             "embeddings",
-            {"position_similarity", "position_structure", "filters", "filter_responses", "input_parts", "rotation"},
+            {
+                "position_similarity",
+                "position_structure",
+                "filters",
+                "filter_responses",
+                "input_parts",
+                "rotation",
+                "stretched_table",
+            },
             {*build.embeddings.FILLS.split(), "status"},
         ),
     ],
@@ -142,29 +150,6 @@ def test_a_tab_that_does_not_remain_is_computed_whenever_it_is_opened(show, expl
     explainer.calls.clear()
     assert show(tab="predict", shown=shown)["predict_html"]
     assert "predict" in explainer.questions
-
-
-def test_every_tab_says_what_it_keeps_of_a_picture():
-    for tab in build.TABS:
-        assert isinstance(tab.REMAINS, bool)
-        assert set(tab.OF_PICTURE.split()) <= set(tab.FILLS.split())
-
-
-def test_a_refused_picture_is_raised_before_anything_is_computed(show, explainer):
-    with pytest.raises(PictureError, match="damaged"):
-        show(image=PictureError("picture.damaged"))
-    assert explainer.calls == []
-
-
-def test_the_status_line_counts_rows_by_columns_and_all_tokens(show):
-    status = show()["status"]
-    assert "3×5 patches of 16 px" in status
-    assert "18 tokens" in status  # 15 patches, a class token and two registers
-
-
-def test_the_status_line_says_when_the_forward_pass_was_kept(show, explainer):
-    explainer.cached = True
-    assert "forward pass 12 ms, kept" in show()["status"]
 
 
 @pytest.mark.parametrize(("layer", "index"), [(0, 0), (5, 5), (6, 5), (999, 5), (None, 5)])

@@ -77,21 +77,50 @@ def similarity_by_offset(matrix: Tensor, grid: tuple[int, int]) -> Tensor:
     return (sums / torch.bincount(place, minlength=size)).float().reshape(2 * rows - 1, 2 * cols - 1)
 
 
+@dataclass(frozen=True)
+class PositionBasis:
+    """Principal components of a position table: `mean` (D,), `axes` (D, k) and the `share` of variance of every
+    component, (min(n, D),). Double precision, on the CPU."""
+
+    mean: Tensor
+    axes: Tensor
+    share: Tensor
+
+    @classmethod
+    def of(cls, positions: Tensor, count: int) -> PositionBasis:
+        """Of a table (n, D): the first `count` axes, signed so that the largest score on each is positive."""
+        table = positions.cpu().double()
+        mean = table.mean(dim=0)
+        centred = table - mean
+        # Eigenvectors of the D×D covariance, in double: a tenth of the time of an SVD of the table, which is tall
+        variances, axes = torch.linalg.eigh(centred.T @ centred)  # ascending
+        variances, axes = variances.flip(0).clamp(min=0)[: min(centred.shape)], axes.flip(1)
+        share = variances / variances.sum().clamp(min=torch.finfo(variances.dtype).tiny)
+        axes = axes[:, : min(count, len(share))]
+        scores = centred @ axes  # (n, count)
+        largest = scores.gather(0, scores.abs().argmax(dim=0, keepdim=True))
+        return cls(mean, axes * largest.sign(), share)
+
+    def maps(self, positions: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Scores of a table (Gh·Gw, D), this one or another, over its grid: (k, Gh, Gw)."""
+        return ((positions.cpu().double() - self.mean) @ self.axes).T.float().reshape(-1, *grid)
+
+
 def position_components(positions: Tensor, grid: tuple[int, int], count: int) -> tuple[Tensor, Tensor]:
     """Principal components of the position embeddings (n, D) over the grid, (count, Gh, Gw), and the share of variance
     of every component, (min(n, D),).
 
     Each map is the score of every position, centred; signs are fixed so that the largest entry is positive.
     """
-    table = positions.cpu().double()
-    centred = table - table.mean(dim=0)
-    # Eigenvectors of the D×D covariance, in double: a tenth of the time of an SVD of the table, which is tall
-    variances, axes = torch.linalg.eigh(centred.T @ centred)  # ascending
-    variances, axes = variances.flip(0).clamp(min=0)[: min(centred.shape)], axes.flip(1)
-    share = variances / variances.sum().clamp(min=torch.finfo(variances.dtype).tiny)
-    maps = (centred @ axes[:, : min(count, len(share))]).T  # (count, n)
-    largest = maps.gather(1, maps.abs().argmax(dim=1, keepdim=True))
-    return (maps * largest.sign()).float().reshape(-1, *grid), share.float()
+    basis = PositionBasis.of(positions, count)
+    return basis.maps(positions, grid), basis.share.float()
+
+
+def similarity_to_middle(positions: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Cosine of every position of a table (Gh·Gw, D) with the one in the middle, (Gh, Gw)."""
+    rows, cols = grid
+    unit = F.normalize(positions.float(), dim=-1)
+    return (unit @ unit[rows // 2 * cols + cols // 2]).clamp(-1, 1).reshape(grid)
 
 
 def relative_difference(positions: Tensor, others: Tensor) -> Tensor:

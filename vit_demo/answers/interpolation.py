@@ -8,17 +8,68 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vit_demo.analysis.embeddings import relative_difference, with_resampling
+from vit_demo.analysis.embeddings import PositionBasis, relative_difference, similarity_to_middle, with_resampling
 from vit_demo.answers.predict import class_names
 from vit_demo.checkpoints.load import LoadedModel
-from vit_demo.contract import DemoError, Interpolation, SizeChoice
+from vit_demo.contract import DemoError, Interpolation, SizeChoice, StretchedTable
 from vit_demo.engine import Engine
-from vit_demo.grid import PatchGrid
 from vit_demo.model import Encoded
 from vit_demo.model.position import RESAMPLING
-from vit_demo.preprocess import prepare
+from vit_demo.preprocess import checked_grid, prepare
 
 LABELS_SHOWN = 5
+MOST_COMPONENTS = 64
+RULES = tuple(RESAMPLING)
+
+
+@torch.inference_mode()
+def stretch(
+    engine: Engine, model: str, grid: tuple[int, int], first: str | None, second: str, component: int
+) -> StretchedTable:
+    """The table of positions on another grid by every convention; `first` None is the checkpoint's own. DemoError
+    without a table, for unknown names, and for grids that no picture may have."""
+    loaded = engine.load(model)
+    first, second = _rules(loaded, first, second)
+    grid = checked_grid(grid)
+    native = loaded.model.config.native_grid
+    own_table = loaded.model.positions(native)[1][0]
+    tables = {rule: loaded.model.positions(grid, rule)[1][0] for rule in RULES}
+    component = max(0, min(component, MOST_COMPONENTS, *own_table.shape))
+    if component:
+        basis = _basis(engine, model, loaded, own_table)
+        shown = lambda table, shape: basis.maps(table, shape)[component - 1]  # noqa: E731
+    else:
+        shown = similarity_to_middle
+    mean = lambda differences: float(differences.square().mean().sqrt())  # noqa: E731
+    apart = [[mean(relative_difference(a, b)) for b in tables.values()] for a in tables.values()]
+    local = relative_difference(tables[first], tables[second]).reshape(grid)
+    return StretchedTable(
+        rules=RULES,
+        own=RULES.index(loaded.model.config.position_resampling),
+        compared=(RULES.index(first), RULES.index(second)),
+        component=component,
+        native_map=shown(own_table, native).cpu().numpy(),
+        maps=torch.stack([shown(table, grid) for table in tables.values()]).cpu().numpy(),
+        apart=np.array(apart),
+        positions=local.cpu().numpy(),
+    )
+
+
+def _basis(engine: Engine, model: str, loaded: LoadedModel, table: Tensor) -> PositionBasis:
+    key = ("position basis", model, loaded.revision)
+    make = lambda: PositionBasis.of(table, MOST_COMPONENTS)  # noqa: E731
+    return engine.kept.get_or_make(key, make, lambda made: made.axes.nbytes)[0]
+
+
+def _rules(loaded: LoadedModel, first: str | None, second: str) -> tuple[str, str]:
+    """The names of two conventions, checked, for a model that has a table."""
+    if loaded.model.config.position != "learned":
+        raise DemoError("embeddings.no_table", title=loaded.card.title)
+    wanted = first or loaded.model.config.position_resampling, second
+    for name in wanted:
+        if name not in RULES:
+            raise DemoError("embeddings.no_such_rule", name=str(name)[:40], names=", ".join(RULES))
+    return wanted
 
 
 def compare(
@@ -26,51 +77,27 @@ def compare(
 ) -> Interpolation:
     """Two conventions on a picture; None is the checkpoint's own. DemoError without a table, and for unknown names."""
     loaded = engine.load(model)
-    config, rules = loaded.model.config, tuple(RESAMPLING)
-    if config.position != "learned":
-        raise DemoError("embeddings.no_table", title=loaded.card.title)
-    first = first or config.position_resampling
-    for name in (first, second):
-        if name not in RESAMPLING:
-            raise DemoError("embeddings.no_such_rule", name=str(name)[:40], names=", ".join(rules))
-    run = engine.run(image, model, size)
-    make = lambda: _compared(engine, image, model, size, loaded, run.info.grid, first, second)  # noqa: E731
-    key = ("interpolation", model, loaded.revision, run.prepared.digest, first, second)
-    return engine.kept.get_or_make(key, make, lambda made: made.positions.nbytes + made.features.nbytes)[0]
+    first, second = _rules(loaded, first, second)
+    prepared = prepare(image, loaded.preprocess, loaded.model.config.patch_px, size)
 
+    def make() -> Interpolation:
+        run = engine.run(image, model, size)
+        grid = run.info.grid
+        before, after = (_encoded(engine, image, model, size, loaded, rule) for rule in (first, second))
+        with torch.inference_mode():
+            far = 1 - torch.cosine_similarity(before.tokens[0].float(), after.tokens[0].float(), dim=-1)
+        far = far.clamp(min=0).cpu()
+        return Interpolation(
+            compared=(first, second),
+            features=far[grid.num_prefix_tokens :].reshape(grid.shape).numpy(),
+            class_feature=float(far[0]) if loaded.model.config.class_token else None,
+            **_predictions(loaded, before.logits, after.logits),
+            picture=run.prepared.picture,
+            grid=grid,
+        )
 
-def _compared(
-    engine: Engine,
-    image: np.ndarray,
-    model: str,
-    size: SizeChoice,
-    loaded: LoadedModel,
-    grid: PatchGrid,
-    first: str,
-    second: str,
-) -> Interpolation:
-    """The tables by every rule, and two passes of the picture."""
-    config, rules = loaded.model.config, tuple(RESAMPLING)
-    with torch.inference_mode():
-        tables = {rule: loaded.model.positions(grid.shape, rule)[1][0] for rule in rules}
-        apart = [
-            [float(relative_difference(a, b).square().mean().sqrt()) for b in tables.values()] for a in tables.values()
-        ]
-        local = relative_difference(tables[first], tables[second]).reshape(grid.shape)
-    before, after = (_encoded(engine, image, model, size, loaded, rule) for rule in (first, second))
-    far = (1 - torch.cosine_similarity(before.tokens[0].float(), after.tokens[0].float(), dim=-1)).clamp(min=0).cpu()
-    return Interpolation(
-        rules=rules,
-        tables=np.array(apart),
-        compared=(rules.index(first), rules.index(second)),
-        positions=local.cpu().numpy(),
-        features=far[grid.num_prefix_tokens :].reshape(grid.shape).numpy(),
-        class_feature=float(far[0]) if config.class_token else None,
-        **_predictions(loaded, before.logits, after.logits),
-        own=rules.index(config.position_resampling),
-        grid=grid,
-        native=config.native_grid,
-    )
+    key = ("interpolation", model, loaded.revision, prepared.digest, first, second)
+    return engine.kept.get_or_make(key, make, lambda made: made.features.nbytes + made.picture.nbytes)[0]
 
 
 def _encoded(

@@ -41,6 +41,7 @@ from vit_demo.contract.embeddings import (
     PositionStructure,
     Rotation,
     Similarity,
+    StretchedTable,
 )
 from vit_demo.contract.features import (
     FACETS,
@@ -92,6 +93,7 @@ __all__ = [
     "FilterResponses",
     "InputParts",
     "Interpolation",
+    "StretchedTable",
     "PositionStructure",
     "Rotation",
     "DigitReading",
@@ -165,6 +167,10 @@ class ExplainerProtocol(Protocol):
     def interpolation(
         self, image: np.ndarray, model: str, size: SizeChoice, first: str | None, second: str
     ) -> Interpolation: ...
+
+    def stretched_table(
+        self, model: str, grid: tuple[int, int], first: str | None, second: str, component: int = 0
+    ) -> StretchedTable: ...
 
     def rotation(
         self, image: np.ndarray, model: str, size: SizeChoice, query: TokenQuery, layer: int, head: int = 0

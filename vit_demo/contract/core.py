@@ -109,10 +109,12 @@ class PreparedImage:
 @dataclass(frozen=True)
 class SizeChoice:
     """The input size asked for: the shortest side in pixels (None = the checkpoint's own size), and whether the
-    picture keeps its shape instead of being cropped to the native aspect."""
+    picture keeps its shape instead of being cropped to the native aspect. Or the `grid` itself, (rows, columns) of
+    patches, to whose shape the picture is cropped."""
 
     side: int | None = None
     keep_shape: bool = False
+    grid: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

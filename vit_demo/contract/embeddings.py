@@ -58,30 +58,44 @@ class PositionStructure:
 
 
 @dataclass(frozen=True)
-class Interpolation:
-    """One position table stretched to a picture's grid by two conventions, and what the difference does.
+class StretchedTable:
+    """One position table on another grid, by every convention.
 
-    `tables` (conventions, conventions): root mean square difference of the tables, over the standard deviation of their
-    entries; the rows are the conventions `rules`. Of the two compared: `positions` (rows, cols) is that difference by
-    place, `features` (rows, cols) 1 − cosine of each patch's final token, `class_feature` that of the class token or
-    None.
+    `native_map` (Gh, Gw) and `maps` (conventions, rows, cols): the cosine of every position with the one in the middle
+    (`component` 0), or its score on a principal component of the native table (`component` from 1). `apart`
+    (conventions, conventions): root mean square difference of two tables, over the standard deviation of the row's
+    entries; `positions` (rows, cols) is that difference by place, of the two that are `compared`. `own` is the
+    checkpoint's convention, an index into `rules` as the two compared are.
+    """
+
+    rules: tuple[str, ...]
+    own: int
+    compared: tuple[int, int]
+    component: int
+    native_map: np.ndarray
+    maps: np.ndarray
+    apart: np.ndarray
+    positions: np.ndarray
+
+
+@dataclass(frozen=True)
+class Interpolation:
+    """What the difference between two conventions does to a picture, on its grid.
+
+    `features` (rows, cols) is 1 − cosine of each patch's final token, `class_feature` that of the class token or None.
     `labels`, `before`, `after`: the most probable classes and their probability by each; empty without a head.
     `moved` is the probability that went to other classes in all, ½·Σ|p − q|; None without a head.
     """
 
-    rules: tuple[str, ...]
-    tables: np.ndarray
-    compared: tuple[int, int]
-    positions: np.ndarray
+    compared: tuple[str, str]
     features: np.ndarray
     class_feature: float | None
     labels: tuple[str, ...]
     before: tuple[float, ...]
     after: tuple[float, ...]
     moved: float | None
-    own: int
+    picture: np.ndarray
     grid: PatchGrid
-    native: tuple[int, int]
 
 
 @dataclass(frozen=True)

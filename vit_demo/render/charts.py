@@ -63,6 +63,12 @@ def line_chart(
     return _svg(label, parts)
 
 
+def keys(said: list[tuple[int, str]]) -> str:
+    """What each colour of a chart's lines stands for."""
+    items = "".join(f'<li><span class="vd-feat-key vd-line-{colour}"></span>{escape(w)}</li>' for colour, w in said)
+    return f'<ul class="vd-feat-legend">{items}</ul>'
+
+
 def histogram(values: np.ndarray, label: str, mark: float, number: Callable[[float], str] = "{:g}".format) -> str:
     """How many values lie where, in 40 bins from the least to the largest or the mark; bars beyond the mark stand
     out."""

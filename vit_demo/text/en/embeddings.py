@@ -2,7 +2,10 @@
 
 WORDS = {
     "tab": "Embeddings",
-    "positions_heading": "## Position embeddings",
+    "view_positions": "Positions",
+    "view_grid": "On another grid",
+    "view_filters": "Patch filters",
+    "view_input": "Input",
     "help_learned": (
         "**You see** a tile for each position: how alike its embedding is to that of every position (cosine). "
         "**Read it**: the model was never told that patches form a grid; the strong spot at each tile's own place, and "
@@ -23,7 +26,6 @@ WORDS = {
     "grid_other": "stretched to {rows}×{cols}",
     "grid_rope": "worked out for {rows}×{cols}",
     "two_notes": "{first}. {second}",
-    "filters_heading": "## Patch embedding",
     "help_filters": (
         "**You see** the first {count} principal components of the {total} filters that turn a patch into a token. "
         "**Read it** as the patterns that a patch is measured by: smooth waves and colours in the paper's models, finer and "
@@ -52,8 +54,17 @@ WORDS = {
     "bands_down": "{count} bands down the rows",
     "bands_right": "{count} bands along the columns",
     "turns": "({least} to {most} patches for a turn)",
-    "stretch_heading": "Stretching the table to another grid",
-    "help_stretch": "A table of positions fits one grid. For another it is stretched, and five codebases do it differently. **You see** how far two of them lie apart, and what that does to this picture. **Read it** as a warning: the same weights give other numbers under another convention. **It does not mean** that one of them is right; a model expects the one it was tested with. Registers' and timm's convention are the same call.",
+    "axes": "mean cosine of two positions by the steps between them",
+    "axis_down": "down a column",
+    "axis_right": "along a row",
+    "rows": "Rows",
+    "cols": "Columns",
+    "shown": "Shown",
+    "likeness": "likeness to the middle",
+    "component": "component {number}",
+    "as_trained": "as trained, {rows}×{cols}",
+    "hint_stretched": "All but the last on one scale. * is the checkpoint's own convention; that of DINOv2 with registers and timm's are the same call.",
+    "help_stretch": "**You see** the same table stretched to the grid that you choose, as five codebases do it, and what the difference of two of them does to this picture. **Read it** as a warning: the same weights give other numbers under another convention. **It does not mean** that one of them is right; a model expects the one it was tested with.",
     "rule_own": "the checkpoint's own",
     "rule_dino": "DINO: bicubic, +0.1",
     "rule_dinov2_reg": "DINOv2 with registers: bicubic, antialias",
@@ -62,11 +73,9 @@ WORDS = {
     "rule_google": "Google: linear, corners aligned",
     "first": "Convention",
     "second": "compared with",
-    "side": "at size",
-    "compare": "Compare",
     "table_apart": "tables apart, % of their spread",
     "features_apart": "final features apart, 1 − cosine",
-    "stretched": "From {native_rows}×{native_cols} to {rows}×{cols}. {first}, compared with {second}.",
+    "stretched": "This picture on {rows}×{cols} patches: {first}, compared with {second}.",
     "class_apart": "Class token after the last layer: 1 − cosine = {value}.",
     "moved": "{value} % of the probability moved to other classes.",
     "all_pairs": "All five: how far the tables lie apart, in % of the spread of the row's table. * is the checkpoint's own.",
@@ -83,7 +92,6 @@ WORDS = {
     "one_component": "component {number}, {share} % of the variance",
     "filters_note": "Every filter of the patch embedding, one for each channel of a token. Each has a scale of its own.",
     "components_note": "The principal components. Point at one: where the picture looks like it, the map is red; where like its negative, blue.",
-    "input_heading": "## What enters the first layer",
     "help_input": "**You see** the two parts of each token before anything has looked at anything: the projected patch and its position embedding, and how long their sum is. **Read it** by the norms, on one scale: the longer part has more say. **It does not mean** that a short part is lost: the first layer normalises, and weights can pick out small directions.",
     "norm_content": "norm of the patch",
     "norm_place": "norm of the position",

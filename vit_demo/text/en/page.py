@@ -44,6 +44,7 @@ WORDS = {
         "Pictures are used to compute what you see; their files are deleted within an hour. Nothing is logged or sent elsewhere."
     ),
     "no_picture": "No picture yet. Drop one on the left, paste one, or take an example.",
+    "grid_out_of_range": "{rows}×{cols} patches are outside what can be computed here. Choose a grid of 1 to {most} patches.",
     "size_out_of_range": "{side} px is outside what can be computed here. Choose a size from {low} to {high} px.",
     "no_device": "There is no device {device} on this machine. Choose auto, cpu, cuda or mps.",
     "out_of_memory": "The graphics memory is full, also after clearing it. Choose a smaller size or model.",

@@ -2,7 +2,10 @@
 
 WORDS = {
     "tab": "嵌入",
-    "positions_heading": "## 位置嵌入",
+    "view_positions": "位置",
+    "view_grid": "另一个网格",
+    "view_filters": "图块滤波器",
+    "view_input": "输入",
     "help_learned": (
         "**您看到的**是每个位置一块小图：它的嵌入与所有位置的嵌入有多相似（余弦）。"
         "**读法**：从没有人告诉模型图块排成网格；每块图中自身位置的亮点，以及穿过它的行和列，都是学来的。"
@@ -23,7 +26,6 @@ WORDS = {
     "grid_other": "拉伸到 {rows}×{cols}",
     "grid_rope": "按 {rows}×{cols} 计算",
     "two_notes": "{first}。{second}",
-    "filters_heading": "## 图块嵌入",
     "help_filters": (
         "**您看到的**是把图块变成词元的 {total} 个滤波器的前 {count} 个主成分。"
         "**读法**：图块就是按这些图案来度量的：论文中的模型是平滑的波纹和颜色；如果度量分散在许多滤波器上，图案就更细、更杂。"
@@ -51,8 +53,17 @@ WORDS = {
     "bands_down": "沿行的 {count} 个频带",
     "bands_right": "沿列的 {count} 个频带",
     "turns": "（转一圈需 {least} 到 {most} 个图块）",
-    "stretch_heading": "把位置表拉伸到另一个网格",
-    "help_stretch": "一张位置表只适合一个网格。用于别的网格时要把它拉伸，而五个代码库的做法各不相同。**您看到的**是其中两种相差多少，以及这对这张图片有什么影响。**读法**：把它当作提醒，同样的权重在另一种约定下会给出不同的数值。**它不说明**哪一种是对的；模型需要的是测试它时所用的那一种。带寄存器的 DINOv2 与 timm 的约定是同一个调用。",
+    "axes": "两个位置的平均余弦，按它们之间的步数",
+    "axis_down": "沿列向下",
+    "axis_right": "沿行向右",
+    "rows": "行数",
+    "cols": "列数",
+    "shown": "显示",
+    "likeness": "与中间位置的相似度",
+    "component": "主成分 {number}",
+    "as_trained": "训练时的 {rows}×{cols}",
+    "hint_stretched": "除最后一张外共用一个刻度。* 为检查点自己的约定；带寄存器的 DINOv2 与 timm 的约定是同一个调用。",
+    "help_stretch": "**您看到的**是同一张表按五个代码库的做法拉伸到您选择的网格，以及其中两种的差别对这张图片有什么影响。**读法**：把它当作提醒，同样的权重在另一种约定下会给出不同的数值。**它不说明**哪一种是对的；模型需要的是测试它时所用的那一种。",
     "rule_own": "检查点自己的约定",
     "rule_dino": "DINO：双三次，+0.1",
     "rule_dinov2_reg": "带寄存器的 DINOv2：双三次，抗锯齿",
@@ -61,11 +72,9 @@ WORDS = {
     "rule_google": "Google：线性，角点对齐",
     "first": "约定",
     "second": "对比",
-    "side": "尺寸",
-    "compare": "比较",
     "table_apart": "位置表的差别（占其离散程度的 %）",
     "features_apart": "最终特征的差别，1 − 余弦",
-    "stretched": "从 {native_rows}×{native_cols} 到 {rows}×{cols}。{first}，对比 {second}。",
+    "stretched": "这张图片分成 {rows}×{cols} 个图块：{first}，对比 {second}。",
     "class_apart": "最后一层之后的类别词元：1 − 余弦 = {value}。",
     "moved": "有 {value} % 的概率移到了其他类别。",
     "all_pairs": "全部五种：位置表之间的差别，占该行位置表离散程度的 %。* 为检查点自己的约定。",
@@ -82,7 +91,6 @@ WORDS = {
     "one_component": "主成分 {number}，占方差的 {share} %",
     "filters_note": "图块嵌入的全部滤波器，词元的每个通道一个。每个滤波器有自己的刻度。",
     "components_note": "主成分。指向一个：图片与它相像的地方为红色，与它的负片相像的地方为蓝色。",
-    "input_heading": "## 进入第一层的是什么",
     "help_input": "**您看到的**是每个词元在彼此交流之前的两个部分：投影后的图块和它的位置嵌入，以及两者之和有多长。**读法**：看同一刻度上的范数，较长的部分更有分量。**它不说明**较短的部分会丢失：第一层会做归一化，权重也能挑出很小的方向。",
     "norm_content": "图块的范数",
     "norm_place": "位置的范数",

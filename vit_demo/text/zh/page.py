@@ -42,6 +42,7 @@ WORDS = {
     "status_time_cached": "{device}，{dtype} · 前向计算 {forward} 毫秒（已保留）· 本视图 {view} 毫秒",
     "privacy": "图片只用于计算您看到的内容，其文件一小时内删除。不记录，也不发送到别处。",
     "no_picture": "还没有图片。请在左侧放入或粘贴一张，或选择示例。",
+    "grid_out_of_range": "{rows}×{cols} 个图块超出了这里能计算的范围。请选择 1 到 {most} 个图块的网格。",
     "size_out_of_range": "{side} 像素超出了这里能计算的范围。请选择 {low} 到 {high} 像素。",
     "no_device": "这台机器上没有设备 {device}。请选择 auto、cpu、cuda 或 mps。",
     "out_of_memory": "显存已满，清理之后仍然不够。请选择更小的尺寸或模型。",

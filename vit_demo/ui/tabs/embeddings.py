@@ -7,8 +7,9 @@ from html import escape
 import gradio as gr
 import numpy as np
 
-from vit_demo.contract import DemoError, ExplainerProtocol, InputParts, SizeChoice
+from vit_demo.contract import DemoError, ExplainerProtocol, InputParts, PositionStructure, SizeChoice
 from vit_demo.grid import PatchGrid
+from vit_demo.render.charts import Line, keys, line_chart
 from vit_demo.render.colour import DIVERGING
 from vit_demo.render.figures import filter_sheet, similarity_tiles, tile_positions
 from vit_demo.render.scatter import Series, scatter_svg
@@ -30,38 +31,50 @@ from vit_demo.ui.takeaway import Parcel, lines_for, npz_bytes, png_bytes, take_a
 from vit_demo.ui.views import SimilarityView, base64_of
 
 NAME = "embeddings"
-GIVEN = "embeddings_all"
+VIEWS = ("positions", "grid", "filters", "input")
+GIVEN = f"embeddings_all {stretch.CONTROLS}"
 FILLS = (
-    "similarity positions_help filters_html filters_help embeddings_structure embeddings_rotation embeddings_bank "
-    "embeddings_input embeddings_input_html embeddings_side embeddings_maps embeddings_compare_html"
+    "similarity positions_help filters_html filters_help embeddings_structure embeddings_axes embeddings_rotation "
+    f"embeddings_bank embeddings_input embeddings_input_html {stretch.FILLS}"
 )
-OF_PICTURE = "embeddings_bank embeddings_input embeddings_input_html embeddings_maps embeddings_compare_html"
+OF_PICTURE = f"embeddings_bank embeddings_input embeddings_input_html {stretch.EFFECT}"
 REMAINS = False
 COMPONENTS = 7  # and the map by offset: two rows of four
 MOST_POSITIONS = 2048  # whose full matrix of similarities still travels, 4 MB
 
 
 def layout(page: Page) -> None:
-    page.say(gr.Markdown(), value="embeddings.positions_heading")
+    with gr.Tabs(selected=VIEWS[0], elem_id="vd-embeddings-views", overflow_behavior="wrap"):
+        for name, fill in zip(VIEWS, (_positions, stretch.layout, _filters, _input), strict=True):
+            with gr.Tab(id=name) as tab:
+                fill(page)
+            page.add(f"embeddings_tab_{name}", tab, label=f"embeddings.view_{name}")
+    take_away(page, NAME, carry)
+
+
+def _positions(page: Page) -> None:
     page.add("positions_help", gr.Markdown(elem_classes="vd-help"))
     page.add("similarity", SimilarityView(elem_id="vd-similarity"))
     page.add("embeddings_structure", MapsView(elem_id="vd-embeddings-structure"))
+    page.add("embeddings_axes", gr.HTML(elem_id="vd-embeddings-axes"))
     page.add("embeddings_rotation", MapsView(elem_id="vd-embeddings-rotation"))
-    stretch.layout(page)
-    page.say(gr.Markdown(), value="embeddings.filters_heading")
+
+
+def _filters(page: Page) -> None:
     page.add("filters_help", gr.Markdown(elem_classes="vd-help"))
     page.add("embeddings_bank", FiltersView(elem_id="vd-embeddings-bank"))
     every = gr.Checkbox(container=False, elem_id="vd-embeddings-all")
     page.add("embeddings_all", every, label="embeddings.all_filters")
     page.add("filters_html", gr.HTML(elem_id="vd-filters"))
-    page.say(gr.Markdown(), value="embeddings.input_heading")
+
+
+def _input(page: Page) -> None:
     page.say(gr.Markdown(elem_classes="vd-help"), value="embeddings.help_input")
     page.add("embeddings_input", MapsView(elem_id="vd-embeddings-input"))
     page.add("embeddings_input_html", gr.HTML(elem_id="vd-embeddings-input-table"))
-    take_away(page, NAME, carry)
 
 
-def show(asked: Asked, all_filters: object) -> tuple[Updates, PatchGrid | None]:
+def show(asked: Asked, all_filters: object, *stretched) -> tuple[Updates, PatchGrid | None]:
     """Positions, or a sentence where the model has none; filters; the parts of the input."""
     html, filters_help = filters_view(asked.explainer, asked.model, asked.language)
     maps, table = input_view(asked)
@@ -71,7 +84,7 @@ def show(asked: Asked, all_filters: object) -> tuple[Updates, PatchGrid | None]:
         "embeddings_input": maps,
         "embeddings_input_html": table,
         "embeddings_rotation": rotation_view(asked),
-        **stretch.anew(asked),
+        **stretch.show(asked, *stretched),
         **bank(asked, all_filters),
     }
     try:
@@ -80,13 +93,14 @@ def show(asked: Asked, all_filters: object) -> tuple[Updates, PatchGrid | None]:
         if error.key != "embeddings.no_positions":
             raise
         none = {"similarity": gr.update(visible=False), "positions_help": error.say(asked.language)}
-        return {**updates, **none, "embeddings_structure": maps_value([], asked.language)}, None
+        return {**updates, **none, "embeddings_structure": maps_value([], asked.language), "embeddings_axes": ""}, None
     positions = {"similarity": gr.update(value=data, visible=True), "positions_help": asked.say(help_key)}
-    return {**updates, **positions, "embeddings_structure": structure_view(asked)}, grid
+    maps, axes = structure_view(asked)
+    return {**updates, **positions, "embeddings_structure": maps, "embeddings_axes": axes}, grid
 
 
 def wire(page: Page) -> None:
-    page.parts["embeddings_all"].input(**page.ask(bank, GIVEN, "embeddings_bank"))
+    page.parts["embeddings_all"].input(**page.ask(bank, "embeddings_all", "embeddings_bank"))
     stretch.wire(page)
 
 
@@ -135,8 +149,8 @@ def positions_view(
     return {"picture": None, "files": files, "data": data}, help_key, grid
 
 
-def structure_view(asked: Asked) -> dict:
-    """Similarity by offset, and the principal components over the grid."""
+def structure_view(asked: Asked) -> tuple[dict, str]:
+    """(maps of similarity by offset and of the principal components over the grid, curves along rows and columns)."""
     image, model, size = asked.picture
     found = asked.explainer.position_structure(model, size, image, COMPONENTS)
     rope = found.kind == "rope"
@@ -152,7 +166,22 @@ def structure_view(asked: Asked) -> dict:
     for number, (values, share) in enumerate(zip(found.components, found.explained, strict=False), 1):
         title = asked.say("embeddings.position_component", number=number, share=f"{100 * share:.1f}")
         maps.append(Map(title, values, around_zero(values), DIVERGING))
-    return maps_value(maps, asked.language, "embeddings.hint_rope" if rope else "embeddings.hint_structure")
+    hint = "embeddings.hint_rope" if rope else "embeddings.hint_structure"
+    return maps_value(maps, asked.language, hint), axes_html(asked, found)
+
+
+def axes_html(asked: Asked, found: PositionStructure) -> str:
+    """Mean similarity by the steps between two positions: down a column, and along a row."""
+    rows, cols = found.grid.shape
+    lines = [
+        Line(asked.say("embeddings.axis_down"), found.by_offset[rows - 1 :, cols - 1], 1),
+        Line(asked.say("embeddings.axis_right"), found.by_offset[rows - 1, cols - 1 :], 2),
+    ]
+    low = min(0.0, *(float(line.values.min()) for line in lines))
+    words = asked.say("embeddings.axes")
+    curve = line_chart(lines, words, (low, 1.0), 0)
+    legend = keys([(line.colour, line.name) for line in lines])
+    return f'<div class="vd-emb-pair"><figure>{curve}{legend}<figcaption>{escape(words)}</figcaption></figure></div>'
 
 
 # ------------------------------------------------------------------------------------------------------ filters, input

@@ -1,99 +1,156 @@
-"""Position tables stretched to another grid: two conventions compared on the picture. A part of the Embeddings tab."""
+"""The position table stretched to another grid, by five conventions, and what the difference does to the picture. A
+part of the Embeddings tab."""
 
 from __future__ import annotations
 
 from html import escape
 
 import gradio as gr
+import numpy as np
 
-from vit_demo.contract import Interpolation, SizeChoice
-from vit_demo.text import say
-from vit_demo.ui.inputs import size_of
-from vit_demo.ui.offered import OfferedDropdown
-from vit_demo.ui.page import Asked, Page, Updates
-from vit_demo.ui.tabs.embeddings_views import Map, MapsView, from_zero, maps_value, table_html
+from vit_demo.contract import DemoError, Interpolation, SizeChoice, StretchedTable
+from vit_demo.render.colour import DIVERGING
+from vit_demo.ui.offered import OfferedDropdown, OfferedSlider
+from vit_demo.ui.page import QUIET, Asked, Page, Updates
+from vit_demo.ui.tabs.embeddings_views import Map, MapsView, around_zero, from_zero, maps_value, table_html
+from vit_demo.ui.tabs.features_controls import number_of
 
-COMPARED = "embeddings_first embeddings_second embeddings_side"
+CONTROLS = "embeddings_rows embeddings_cols embeddings_shown embeddings_first embeddings_second"
+FILLS = "embeddings_stretched embeddings_stretched_html embeddings_shown embeddings_first embeddings_second"
+EFFECT = "embeddings_maps embeddings_compare_html"
 RULES = ("dino", "dinov2_reg", "timm", "transformers", "google")
 OWN = "own"
+# Not square, and few patches: on any machine the picture's passes follow the sliders.
+ROWS, COLS, MOST = 16, 24, 64
+COMPONENTS = 4
 
 
 def layout(page: Page) -> None:
-    with page.say(gr.Accordion(open=False, elem_id="vd-embeddings-stretch"), label="embeddings.stretch_heading"):
-        page.say(gr.Markdown(elem_classes="vd-help"), value="embeddings.help_stretch")
-        with gr.Row():
-            names = [(say(f"embeddings.rule_{rule}"), rule) for rule in RULES]
-            first = OfferedDropdown([(say("embeddings.rule_own"), OWN), *names], value=OWN, min_width=160)
-            page.add("embeddings_first", first, label="embeddings.first")
-            page.add(
-                "embeddings_second", OfferedDropdown(names, value="google", min_width=160), label="embeddings.second"
-            )
-            page.add("embeddings_side", OfferedDropdown([], min_width=120), label="embeddings.side")
-        button = gr.Button(size="sm", elem_id="vd-embeddings-compare")
-        page.add("embeddings_compare", button, value="embeddings.compare")
-        page.add("embeddings_maps", MapsView(elem_id="vd-embeddings-maps"))
-        page.add("embeddings_compare_html", gr.HTML(elem_id="vd-embeddings-compared"))
+    page.say(gr.Markdown(elem_classes="vd-help"), value="embeddings.help_stretch")
+    with gr.Row():
+        for name, value in (("rows", ROWS), ("cols", COLS)):
+            slider = OfferedSlider(1, MOST, value=value, step=1, elem_id=f"vd-embeddings-{name}", min_width=220)
+            page.add(f"embeddings_{name}", slider, label=f"embeddings.{name}")
+        for name, value in (("shown", 0), ("first", OWN), ("second", "google")):
+            chosen = OfferedDropdown([("–", value)], value=value, min_width=180, elem_id=f"vd-embeddings-{name}")
+            page.add(f"embeddings_{name}", chosen, label=f"embeddings.{name}")
+    page.add("embeddings_stretched", MapsView(elem_id="vd-embeddings-stretched"))
+    with gr.Row():
+        with gr.Column(scale=1, min_width=240):
+            page.add("embeddings_maps", MapsView(elem_id="vd-embeddings-maps"))
+        with gr.Column(scale=2, min_width=300):
+            page.add("embeddings_compare_html", gr.HTML(elem_id="vd-embeddings-compared"))
+    page.add("embeddings_stretched_html", gr.HTML(elem_id="vd-embeddings-apart"))
 
 
 def wire(page: Page) -> None:
-    compared = "embeddings_maps embeddings_compare_html"
-    button = page.parts["embeddings_compare"]
-    seen = dict(concurrency_id="model", concurrency_limit=1, show_progress="minimal", show_progress_on=[button])
-    button.click(**page.ask(compare, COMPARED, compared, **seen))
-    for name in COMPARED.split():
-        page.parts[name].input(**page.ask(compare, COMPARED, compared))
+    for name in CONTROLS.split():
+        page.parts[name].input(**page.ask(redraw, CONTROLS, FILLS, **QUIET))
+    # Whatever changed the tables, the picture's two passes follow by themselves. What stands in a tab that is not open
+    # tells of no change.
+    followed = page.ask(effect, CONTROLS, EFFECT, **QUIET)
+    page.parts["embeddings_stretched"].change(**followed)
+    page.parts["embeddings_tab_grid"].select(**followed)
 
 
-def anew(asked: Asked) -> Updates:
-    """For another picture, model or language: the sizes to choose from, and nothing compared yet."""
+def show(asked: Asked, *given) -> Updates:
+    """The tables and the choices in this language; a sentence for a model that has no table."""
+    choices = {
+        "embeddings_shown": [(asked.say("embeddings.likeness"), 0)]
+        + [(asked.say("embeddings.component", number=number), number) for number in range(1, COMPONENTS + 1)],
+        "embeddings_first": [(asked.say("embeddings.rule_own"), OWN), *_named(asked)],
+        "embeddings_second": _named(asked),
+    }
+    return {**{name: gr.update(choices=those) for name, those in choices.items()}, **redraw(asked, *given)}
+
+
+def _named(asked: Asked) -> list[tuple[str, str]]:
+    return [(asked.say(f"embeddings.rule_{rule}"), rule) for rule in RULES]
+
+
+def redraw(asked: Asked, *given) -> Updates:
+    """The five tables on the grid of the sliders."""
+    grid, component, first, second = chosen(given)
+    try:
+        found = asked.explainer.stretched_table(asked.model, grid, first, second, component)
+    except DemoError as error:
+        if error.key != "embeddings.no_table":
+            raise
+        words = f'<p class="vd-how">{escape(error.say(asked.language))}</p>'
+        return {"embeddings_stretched": maps_value([], asked.language), "embeddings_stretched_html": words}
     return {
-        "embeddings_maps": maps_value([], asked.language),
-        "embeddings_compare_html": "",
-        "embeddings_side": side_choices(asked),
+        "embeddings_stretched": maps_value(table_maps(asked, found), asked.language, "embeddings.hint_stretched"),
+        "embeddings_stretched_html": apart_html(asked, found),
     }
 
 
-def side_choices(asked: Asked) -> dict:
-    """The sizes at which the table is stretched; the page's own size where it is one of them."""
-    sizes = [option for option in asked.explainer.details(asked.model).sizes if not option.native]
-    choices = [(f"{o.side} px · {o.rows}×{o.cols}", o.side) for o in sizes]
-    sides = [option.side for option in sizes]
-    value = asked.size.side if asked.size.side in sides else next(iter(sides), None)
-    return gr.update(choices=choices, value=value)
-
-
-def compare(asked: Asked, first: object, second: object, side: object) -> Updates:
-    """Two conventions on this picture: what they change in the table, the features and the prediction."""
-    size = SizeChoice(size_of(side, False).side, asked.size.keep_shape)
-    wanted = None if first == OWN else str(first)
-    found = asked.explainer.interpolation(asked.image, asked.model, size, wanted, str(second))
-    parts = (("table_apart", 100 * found.positions, " %"), ("features_apart", found.features, ""))
-    maps = [Map(asked.say(f"embeddings.{name}"), values, from_zero(values), unit=unit) for name, values, unit in parts]
+def effect(asked: Asked, *given) -> Updates:
+    """Two passes of the picture, cropped to the grid of the sliders, that differ in the convention alone."""
+    grid, _, first, second = chosen(given)
+    try:
+        found = asked.explainer.interpolation(asked.image, asked.model, SizeChoice(grid=grid), first, second)
+    except DemoError as error:
+        if error.key != "embeddings.no_table":
+            raise
+        return {"embeddings_maps": maps_value([], asked.language), "embeddings_compare_html": ""}
+    features = Map(asked.say("embeddings.features_apart"), found.features, from_zero(found.features))
     return {
-        "embeddings_maps": maps_value(maps, asked.language),
-        "embeddings_compare_html": compared_html(asked, found),
+        "embeddings_maps": maps_value([features], asked.language),
+        "embeddings_compare_html": effect_html(asked, found),
     }
 
 
-def compared_html(asked: Asked, found: Interpolation) -> str:
-    """What the two conventions did, in words and tables."""
+def chosen(given: tuple) -> tuple[tuple[int, int], int, str | None, str]:
+    """((rows, columns), component, first convention or None for the checkpoint's own, second), from the controls."""
+    rows, cols, shown, first, second = given
+    grid = tuple(min(max(round(number_of(n, default)), 1), MOST) for n, default in ((rows, ROWS), (cols, COLS)))
+    component = min(max(int(number_of(shown, 0)), 0), COMPONENTS)
+    return grid, component, first if first in RULES else None, second if second in RULES else "google"
+
+
+# ------------------------------------------------------------------------------------------------------------- figures
+
+
+def table_maps(asked: Asked, found: StretchedTable) -> list[Map]:
+    """The native table, the five stretched ones on one scale with it, and how far the two compared lie apart."""
+    together = np.concatenate([found.native_map.ravel(), found.maps.ravel()])
+    limits = around_zero(together) if found.component else (-1.0, 1.0)
+    rows, cols = found.native_map.shape
+    name = asked.say("embeddings.as_trained", rows=rows, cols=cols)
+    maps = [Map(name, found.native_map, limits, DIVERGING, digits=2, group="native")]
+    for rule, values in zip(titles_of(asked, found), found.maps, strict=True):
+        maps.append(Map(rule, values, limits, DIVERGING, digits=2))
+    apart = 100 * found.positions
+    maps.append(Map(asked.say("embeddings.table_apart"), apart, from_zero(apart), unit=" %"))
+    return maps
+
+
+def titles_of(asked: Asked, found: StretchedTable) -> list[str]:
+    """The conventions' names; the checkpoint's own is marked."""
     titles = [asked.say(f"embeddings.rule_{rule}") for rule in found.rules]
-    first, second = (titles[i] for i in found.compared)
+    return [title + (" *" if i == found.own else "") for i, title in enumerate(titles)]
+
+
+def apart_html(asked: Asked, found: StretchedTable) -> str:
+    """How far each two of the tables lie apart."""
+    caption = escape(asked.say("embeddings.all_pairs"))
+    titles = titles_of(asked, found)
+    pairs = [[titles[i], *(f"{100 * value:.1f}" for value in row)] for i, row in enumerate(found.apart)]
+    return f'<p class="vd-how">{caption}</p>{table_html(["", *titles], pairs)}'
+
+
+def effect_html(asked: Asked, found: Interpolation) -> str:
+    """What the change of convention did to the picture, in words and numbers."""
+    first, second = (asked.say(f"embeddings.rule_{rule}") for rule in found.compared)
     rows, cols = found.grid.shape
-    about = {"native_rows": found.native[0], "native_cols": found.native[1], "rows": rows, "cols": cols}
-    lines = [asked.say("embeddings.stretched", first=first, second=second, **about)]
+    lines = [asked.say("embeddings.stretched", first=first, second=second, rows=rows, cols=cols)]
     if found.class_feature is not None:
         lines.append(asked.say("embeddings.class_apart", value=f"{found.class_feature:.4f}"))
     if found.moved is not None:
         lines.append(asked.say("embeddings.moved", value=f"{100 * found.moved:.2f}"))
     words = "".join(f'<p class="vd-how">{escape(line)}</p>' for line in lines)
-    head = ["", first, second]
     body = [
         [label, f"{100 * p:.2f} %", f"{100 * q:.2f} %"]
         for label, p, q in zip(found.labels, found.before, found.after, strict=True)
     ]
-    classes = table_html(head, body) if body else ""
-    caption = escape(asked.say("embeddings.all_pairs"))
-    own = [title + (" *" if i == found.own else "") for i, title in enumerate(titles)]
-    pairs = [[own[i], *(f"{100 * value:.1f}" for value in row)] for i, row in enumerate(found.tables)]
-    return f'{words}{classes}<p class="vd-how">{caption}</p>{table_html(["", *own], pairs)}'
+    return words + (table_html(["", first, second], body) if body else "")

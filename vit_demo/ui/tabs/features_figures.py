@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 
 from vit_demo.contract import Evolution, Segmentation, TokenNorms
-from vit_demo.render.charts import Line, histogram, line_chart
+from vit_demo.render.charts import Line, histogram, keys, line_chart
 from vit_demo.render.colour import DIVERGING, colourise
 from vit_demo.render.overlay import enlarge
 from vit_demo.ui.page import Asked
@@ -164,12 +164,6 @@ def _legend(asked: Asked, found: TokenNorms) -> str:
     said += [(3, names[0].upper())] if names else []
     said += [(4, ", ".join(name.upper() for name in names[1:]))] if len(names) > 1 else []
     return keys(said)
-
-
-def keys(said: list[tuple[int, str]]) -> str:
-    """What each colour of a chart's lines stands for."""
-    items = "".join(f'<li><span class="vd-feat-key vd-line-{colour}"></span>{escape(w)}</li>' for colour, w in said)
-    return f'<ul class="vd-feat-legend">{items}</ul>'
 
 
 def _absorbed(asked: Asked, found: TokenNorms) -> str:
