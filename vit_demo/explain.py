@@ -14,48 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vit_demo import contract
 from vit_demo.checkpoints import catalog
-from vit_demo.contract import (
-    Alike,
-    Correspondences,
-    DigitReadings,
-    Evolution,
-    Facet,
-    Faithfulness,
-    FilterBank,
-    FilterResponses,
-    HeadMaps,
-    InputParts,
-    Interpolation,
-    LayerHeadTable,
-    LayerTensors,
-    ModelDetails,
-    ModelStatus,
-    Neighbours,
-    OwnClasses,
-    OwnPrediction,
-    PatchFeatures,
-    PcaImages,
-    PcaMethod,
-    PictureSummary,
-    PictureVectors,
-    PositionStructure,
-    Prediction,
-    Relevance,
-    RelevanceOptions,
-    Rotation,
-    Segmentation,
-    SegmentMethod,
-    Similarity,
-    SizeChoice,
-    StretchedTable,
-    Targets,
-    TokenNorms,
-    TokenQuery,
-    TrainingRecord,
-    Wall,
-)
 from vit_demo.contract import DemoError as DemoError
+from vit_demo.contract import RelevanceOptions, SizeChoice, TokenQuery
 from vit_demo.contract.relevance import QUICK_METHODS
 from vit_demo.hardware import Hardware, choose_hardware, gpu_task
 from vit_demo.preprocess import as_rgb
@@ -113,7 +75,7 @@ class Explainer:
         self._hub_reachable = (self._ask_hub or hub_reachable)()
         return self._hub_reachable
 
-    def statuses(self) -> tuple[ModelStatus, ...]:
+    def statuses(self) -> tuple[contract.ModelStatus, ...]:
         """Every model of the catalogue and whether its weights can be had, as far as is known now; never waits."""
         if self._asked_at is not None and time.monotonic() - self._asked_at > HUB_MEMORY_S:
             self._asked_at = time.monotonic()
@@ -144,7 +106,7 @@ class Explainer:
         else:
             find(model)
 
-    def details(self, model: str, progress: Callable[[int, int], None] | None = None) -> ModelDetails:
+    def details(self, model: str, progress: Callable[[int, int], None] | None = None) -> contract.ModelDetails:
         """What a model is made of; loads it."""
         # Where tasks run in another process, the model must be loaded there, and a callback cannot follow it.
         question = "details/details"
@@ -154,7 +116,7 @@ class Explainer:
 
     def predict(
         self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE, top: int = 5
-    ) -> Prediction | Neighbours:
+    ) -> contract.Prediction | contract.Neighbours:
         """The most probable classes, or for a model without a head the closest of the labelled example pictures."""
         return self._answer("predict/predict", as_rgb(image), model, size, int(top))
 
@@ -165,64 +127,64 @@ class Explainer:
         size: SizeChoice = NATIVE_SIZE,
         query: TokenQuery = CLASS_TOKEN,
         layer: int = -1,
-    ) -> HeadMaps:
+    ) -> contract.HeadMaps:
         """Where one token looks, for every head of a layer (from 0; negative from the end)."""
         return self._answer("attention/rows", as_rgb(image), model, size, query, int(layer))
 
     def depth(
         self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE, keep_pass: bool = True
-    ) -> LayerHeadTable:
+    ) -> contract.LayerHeadTable:
         """Attention distance, entropy and the share of prefix tokens, for every head of every layer. `keep_pass=False`
         for one picture of many: its forward pass is not kept in memory for other questions."""
         return self._answer("depth/table", as_rgb(image), model, size, bool(keep_pass))
 
     def attention_layer(
         self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE, layer: int = -1
-    ) -> LayerTensors:
+    ) -> contract.LayerTensors:
         """What a layer's attention is made of, for a browser that computes rows and columns itself."""
         return self._answer("attention/layer_tensors", as_rgb(image), model, size, int(layer))
 
-    def attention_wall(self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE) -> Wall:
+    def attention_wall(self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE) -> contract.Wall:
         """A thumbnail of every layer and head: where the class token looks."""
         return self._answer("attention/wall", as_rgb(image), model, size)
 
     def position_similarity(
         self, model: str, size: SizeChoice = NATIVE_SIZE, image: Picture | None = None
-    ) -> Similarity:
+    ) -> contract.Similarity:
         """Similarity of every position with every other: on the native grid, or on a picture's at that size."""
         return self._answer("embeddings/positions", model, size, None if image is None else as_rgb(image))
 
-    def filters(self, model: str, count: int = 28) -> FilterBank:
+    def filters(self, model: str, count: int = 28) -> contract.FilterBank:
         """The first principal components of the patch-embedding filters."""
         return self._answer("embeddings/filters", model, int(count))
 
     def position_structure(
         self, model: str, size: SizeChoice = NATIVE_SIZE, image: Picture | None = None, components: int = 12
-    ) -> PositionStructure:
+    ) -> contract.PositionStructure:
         """Position similarity by offset, and principal components of the position table over the grid."""
         image = None if image is None else as_rgb(image)
         return self._answer("embeddings/structure", model, size, image, int(components))
 
     def filter_responses(
         self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE, count: int | None = 28
-    ) -> FilterResponses:
+    ) -> contract.FilterResponses:
         """What patch-embedding filters answer on a picture: `count` principal components, or with None every filter."""
         return self._answer("embeddings/responses", as_rgb(image), model, size, None if count is None else int(count))
 
-    def input_parts(self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE) -> InputParts:
+    def input_parts(self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE) -> contract.InputParts:
         """What enters the first layer: norms of patches, positions and their sum, and how they lie to each other."""
         return self._answer("embeddings/anatomy", as_rgb(image), model, size)
 
     def interpolation(
         self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE, first: str | None = None, second: str = "timm"
-    ) -> Interpolation:
+    ) -> contract.Interpolation:
         """The position table on the picture's grid by two conventions (None: the checkpoint's own), and what their
         difference does to its features and prediction."""
         return self._answer("interpolation/compare", as_rgb(image), model, size, first, second)
 
     def stretched_table(
         self, model: str, grid: tuple[int, int], first: str | None = None, second: str = "google", component: int = 0
-    ) -> StretchedTable:
+    ) -> contract.StretchedTable:
         """The table of positions on another grid (rows, columns) by every convention, and how far two lie apart. Shown
         is the likeness to the middle position, or with `component` (from 1) a principal component."""
         rows, cols = grid
@@ -236,11 +198,11 @@ class Explainer:
         query: TokenQuery = CLASS_TOKEN,
         layer: int = -1,
         head: int = 0,
-    ) -> Rotation:
+    ) -> contract.Rotation:
         """RoPE's bands over the picture's grid, and where a token looks with and without rotation."""
         return self._answer("rotation/rotation", as_rgb(image), model, size, query, int(layer), int(head))
 
-    def read_drawing(self, ink: np.ndarray) -> DigitReadings:
+    def read_drawing(self, ink: np.ndarray) -> contract.DigitReadings:
         """How our own classifier reads a drawing (H, W) with ink in 0…1, now and at earlier moments of its training."""
         return self._answer("digits/read", np.asarray(ink, dtype=np.float32))
 
@@ -248,7 +210,7 @@ class Explainer:
         """The strokes of a digit in a photograph as ink (h, w) in 0…1."""
         return self._compute("digits/photograph", as_rgb(image))  # no model is asked, so no GPU either
 
-    def training_record(self) -> TrainingRecord:
+    def training_record(self) -> contract.TrainingRecord:
         """How our own classifier was trained: its curves, its confusions, its kept moments."""
         return self._compute("digits/training_record")
 
@@ -258,11 +220,11 @@ class Explainer:
         model: str,
         size: SizeChoice = NATIVE_SIZE,
         layer: int = -1,
-        facet: Facet = "token",
-        method: PcaMethod = "dinov2",
+        facet: contract.Facet = "token",
+        method: contract.PcaMethod = "dinov2",
         foreground: bool = True,
         flip: bool = False,
-    ) -> PcaImages:
+    ) -> contract.PcaImages:
         """Three principal components of the patches as colours, for up to eight pictures on one basis. `foreground`
         blackens what the first component calls background; `flip` takes its other side."""
         pictures = tuple(as_rgb(image) for image in images)
@@ -270,8 +232,13 @@ class Explainer:
         return self._answer("features/pca", pictures, model, size, *how)
 
     def patch_features(
-        self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE, layer: int = -1, facet: Facet = "token"
-    ) -> PatchFeatures:
+        self,
+        image: Picture,
+        model: str,
+        size: SizeChoice = NATIVE_SIZE,
+        layer: int = -1,
+        facet: contract.Facet = "token",
+    ) -> contract.PatchFeatures:
         """Unit vectors of all patches, whose dot products are cosines."""
         return self._answer("features/patch_features", as_rgb(image), model, size, int(layer), facet)
 
@@ -282,11 +249,11 @@ class Explainer:
         model: str,
         size: SizeChoice = NATIVE_SIZE,
         layer: int = -1,
-        facet: Facet = "key",
+        facet: contract.Facet = "key",
         pairs: int = 10,
         surroundings: bool = False,
         least_saliency: float = 0.05,
-    ) -> Correspondences:
+    ) -> contract.Correspondences:
         """Patches of two pictures that are each other's most similar; `surroundings` compares what lies around too."""
         both = as_rgb(first), as_rgb(second)
         how = int(layer), facet, int(pairs), bool(surroundings), float(least_saliency)
@@ -298,11 +265,11 @@ class Explainer:
         model: str,
         size: SizeChoice = NATIVE_SIZE,
         layer: int = -1,
-        facet: Facet = "key",
-        method: SegmentMethod = "kmeans",
+        facet: contract.Facet = "key",
+        method: contract.SegmentMethod = "kmeans",
         count: int = 4,
         flip: bool = False,
-    ) -> Segmentation:
+    ) -> contract.Segmentation:
         """A segment for each patch: `count` by k-means, or by the normalised cut, whose other side `flip` takes."""
         how = int(layer), facet, method, int(count), bool(flip)
         return self._answer("features/segments", as_rgb(image), model, size, *how)
@@ -314,28 +281,35 @@ class Explainer:
         size: SizeChoice = NATIVE_SIZE,
         layer: int = -1,
         threshold: float | None = None,
-    ) -> TokenNorms:
+    ) -> contract.TokenNorms:
         """Lengths of the tokens in every layer, which are far out, and what the prefix tokens absorb."""
         limit = None if threshold is None else float(threshold)
         return self._answer("features/norms", as_rgb(image), model, size, int(layer), limit)
 
-    def evolution(self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE) -> Evolution:
+    def evolution(self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE) -> contract.Evolution:
         """How alike tokens are to themselves at other depths, and what the head would read at each."""
         return self._answer("features/evolution", as_rgb(image), model, size)
 
-    def alike(self, image: Picture, own: Sequence[Picture], model: str, by: PictureSummary = "cls") -> Alike:
+    def alike(
+        self,
+        image: Picture,
+        own: Sequence[Picture],
+        model: str,
+        by: contract.PictureSummary = "cls",
+        plane: contract.Plane = "pca",
+    ) -> contract.Alike:
         """One's own pictures and the examples in order of likeness to a picture, and all of them on a plane."""
-        return self._answer("alike/alike", as_rgb(image), tuple(as_rgb(one) for one in own), model, by)
+        return self._answer("alike/alike", as_rgb(image), tuple(map(as_rgb, own)), model, by, plane)
 
-    def picture_vectors(self, images: Sequence[Picture], model: str) -> PictureVectors:
+    def picture_vectors(self, images: Sequence[Picture], model: str) -> contract.PictureVectors:
         """One unit vector per picture, by which whole pictures are compared."""
         return self._answer("own_classes/vectors", tuple(as_rgb(image) for image in images), model)
 
-    def own_classes(self, image: Picture, own: OwnClasses, model: str) -> OwnPrediction:
+    def own_classes(self, image: Picture, own: contract.OwnClasses, model: str) -> contract.OwnPrediction:
         """What a picture is by one's own classes: k-NN votes, a probe's probabilities, and how good both are."""
         return self._answer("own_classes/classify", as_rgb(image), own, model)
 
-    def targets(self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE, top: int = 5) -> Targets:
+    def targets(self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE, top: int = 5) -> contract.Targets:
         """What relevance can be asked for: the model's classes, or for a model without a head the example pictures."""
         return self._answer("relevance/targets", as_rgb(image), model, size, int(top))
 
@@ -348,7 +322,7 @@ class Explainer:
         methods: tuple[str, ...] = QUICK_METHODS,
         options: RelevanceOptions = DEFAULT_OPTIONS,
         part: int | None = None,
-    ) -> Relevance:
+    ) -> contract.Relevance:
         """What a target (an index into `targets`) owes to each patch, by each of the methods. Long methods come whole,
         or with `part` in parts that add up: the answer says how many there are."""
         asked = as_rgb(image), model, size, int(target), tuple(methods), options
@@ -364,7 +338,7 @@ class Explainer:
         baseline: str = "mean",
         steps: int = 16,
         seed: int = 0,
-    ) -> Faithfulness:
+    ) -> contract.Faithfulness:
         """Deletion and insertion curves over patches in the order of a map (rows, cols), or in a random one (None)."""
         asked = as_rgb(image), model, size, int(target), values, baseline, int(steps), int(seed)
         return self._answer("relevance/faithfulness", *asked)

@@ -12,6 +12,8 @@ import timm
 import torch
 from PIL import Image
 
+from vit_demo.analysis import features
+from vit_demo.answers import alike
 from vit_demo.contract import DemoError, OwnClasses, SizeChoice
 from vit_demo.contract.own_classes import THUMB_PX
 from vit_demo.explain import Explainer
@@ -270,6 +272,38 @@ def test_places_on_the_plane_are_sklearns_pca_up_to_sign(explainer, registers):
     pca = PCA(2, svd_solver="full").fit(vectors)
     assert np.abs(answer.places) == pytest.approx(np.abs(pca.transform(vectors)), abs=1e-5)
     assert answer.explained == pytest.approx(pca.explained_variance_ratio_, rel=1e-4)
+
+
+def test_umap_keeps_two_groups_apart_and_gives_the_same_places_again():
+    pytest.importorskip("umap", reason="umap-learn is installed with the tests' requirements alone")
+    noise = torch.Generator().manual_seed(0)
+    centres = torch.nn.functional.normalize(torch.randn(2, 32, generator=noise), dim=-1)
+    groups = torch.arange(40) % 2
+    vectors = torch.nn.functional.normalize(centres[groups] + 0.05 * torch.randn(40, 32, generator=noise), dim=-1)
+    places = features.umap_places(vectors)
+    assert places.shape == (40, 2)
+    nearest = np.linalg.norm(places[:, None] - places[None], axis=-1) + 1e9 * np.eye(40)
+    assert (groups.numpy()[nearest.argmin(axis=1)] == groups.numpy()).all()
+    assert np.array_equal(features.umap_places(vectors), places)
+
+
+def test_pictures_are_laid_on_a_plane_by_umap_where_it_is_installed(explainer, registers, monkeypatch):
+    pytest.importorskip("umap", reason="umap-learn is installed with the tests' requirements alone")
+    own = [picture(20), picture(21), picture(22)]
+    answer = explainer.alike(picture(30), own, registers, plane="umap")
+    assert answer.planes == ("pca", "umap")
+    assert answer.places.shape == (len(answer.names) + 1, 2)
+    assert answer.explained is None
+    monkeypatch.setattr(alike, "find_spec", lambda name: None)
+    without = explainer.alike(picture(30), own, registers, plane="umap")
+    assert without.planes == ("pca",)
+    assert without.explained is not None  # by PCA instead
+
+
+def test_a_few_pictures_are_not_enough_for_umap(explainer, registers):
+    few = explainer.alike(picture(0), [], registers, plane="umap")  # the examples alone
+    assert len(few.names) + 1 < alike.FEWEST_FOR_UMAP
+    assert few.planes == ("pca",)
 
 
 def test_a_picture_is_described_once(explainer, registers, forwards):

@@ -90,6 +90,7 @@ class FakeExplainer:
         self.labels = ("tabby", "lynx")
         self.neighbours = (("kitten.jpg", "dog.jpg"), ("kitten", "dog"))
         self.kind = "learned"
+        self.planes = ("pca", "umap")
         self.cached = False
 
     @property
@@ -436,14 +437,15 @@ class FakeExplainer:
         to_final = noise.uniform(-1, 1, (depth + 1, *info.grid.shape))
         return Evolution(cosines, cosines, to_final, lens, picture, info)
 
-    def alike(self, image, own, model, by="cls"):
-        self._asked("alike", len(own), model, by)
+    def alike(self, image, own, model, by="cls", plane="pca"):
+        self._asked("alike", len(own), model, by, plane)
         info, _ = self._run(image, model, SizeChoice())
         numbers = (*range(len(own)), None, None)
         names = (*[""] * len(own), *self.neighbours[0])
         cosines = np.linspace(0.9, -0.3, len(numbers))
         places = np.random.default_rng(9).normal(size=(len(numbers) + 1, 2))
-        return Alike(numbers, names, cosines, places, np.array([0.5, 0.25]), by, 2, True, info)
+        explained = None if plane == "umap" else np.array([0.5, 0.25])
+        return Alike(numbers, names, cosines, places, explained, self.planes, by, 2, True, info)
 
     def picture_vectors(self, images, model):
         self._asked("picture_vectors", len(images), model)

@@ -47,6 +47,7 @@ DEFAULTS = dict(
     lens=0,
     around=False,
     by="cls",
+    plane="pca",
     own=(),
 )
 
@@ -242,7 +243,7 @@ def test_pairs_ask_for_a_second_picture(asked, explainer):
 
 def test_alike_names_own_pictures_and_examples_and_places_all(asked, explainer, image, tall):
     html = features.redraw(asked, *given(view="alike", own=(image, tall), by="patches"))["features_alike_html"]
-    assert explainer.calls[-1] == ("alike", (2, HEAD, "patches"))
+    assert explainer.calls[-1] == ("alike", (2, HEAD, "patches", "pca"))
     assert re.findall(r'vd-label">([^<]+)<', html) == ["your picture 1", "your picture 2", "kitten", "dog"]
     (svg,) = svgs(html)
     titles = [node.text for node in svg.iter() if node.tag.endswith("title")]
@@ -252,6 +253,17 @@ def test_alike_names_own_pictures_and_examples_and_places_all(asked, explainer, 
     for axis in (0, 1):
         drawn, true = np.array(places)[:, axis], found.places[:, axis]
         assert np.corrcoef(drawn, true)[0, 1] == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("planes", [("pca",), ("pca", "umap")])
+def test_umap_is_offered_where_it_is_there_and_says_what_its_plane_means(asked, explainer, planes):
+    explainer.planes = planes
+    updates = features.redraw(asked, *given(view="alike", plane="umap"))
+    assert updates["features_plane"]["visible"] == (len(planes) > 1)
+    assert explainer.calls[-1][1][-1] == "umap"
+    assert say("features.plane_umap") in updates["features_alike_html"]
+    by_pca = features.redraw(asked, *given(view="alike", plane="pca"))["features_alike_html"]
+    assert say("features.plane", first="50", second="25") in by_pca
 
 
 # ----------------------------------------------------------------------------------------------------- from a browser

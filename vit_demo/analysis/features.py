@@ -14,6 +14,8 @@ from vit_demo.analysis.attention import attention_rows, layer_of
 from vit_demo.model.trace import Trace
 from vit_demo.model.vit import VisionTransformer
 
+UMAP_NEIGHBOURS = 15  # umap-learn's own
+
 KNN_TEMPERATURE = 0.07  # facebookresearch/dino eval_knn.py
 FACETS = ("token", "key", "query", "value")
 LANCZOS_FROM = 64  # smaller matrices are solved whole
@@ -269,6 +271,15 @@ def compare_with_gallery(query: Tensor, gallery: Tensor, centred: bool) -> Tenso
         mean = gallery.mean(dim=0)
         query, gallery = query - mean, gallery - mean
     return F.normalize(gallery, dim=-1) @ F.normalize(query, dim=-1)
+
+
+def umap_places(vectors: Tensor) -> np.ndarray:
+    """Unit vectors (n, D) of six pictures or more on a plane, (n, 2): UMAP by cosine (McInnes et al. 2018, arXiv
+    1802.03426; umap-learn, which must be installed). The same vectors give the same places."""
+    import umap
+
+    made = umap.UMAP(n_neighbors=min(UMAP_NEIGHBOURS, len(vectors) - 1), metric="cosine", random_state=0, n_jobs=1)
+    return made.fit_transform(vectors.float().cpu().numpy())
 
 
 def knn_votes(cosines: Tensor, labels: list[str], neighbours: int) -> list[tuple[str, float]]:

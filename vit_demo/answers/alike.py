@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import get_args
 
 import numpy as np
@@ -9,11 +10,13 @@ import torch
 
 from vit_demo.analysis import features
 from vit_demo.answers.gallery import GALLERY_SIDE, Pictures, gallery, neighbour_layer, vectors_of
-from vit_demo.contract import MAX_OWN_PICTURES, Alike, DemoError, PictureSummary, SizeChoice
+from vit_demo.contract import MAX_OWN_PICTURES, Alike, DemoError, PictureSummary, Plane, SizeChoice
 from vit_demo.engine import Engine
 
+FEWEST_FOR_UMAP = 6  # its graph's eigenvectors need more points than they are dimensions
 
-def alike(engine: Engine, image: np.ndarray, own: Pictures, model: str, by: PictureSummary) -> Alike:
+
+def alike(engine: Engine, image: np.ndarray, own: Pictures, model: str, by: PictureSummary, plane: Plane) -> Alike:
     """The visitor's own pictures and the examples in order of likeness to one, and all of them on a plane."""
     if len(own) > MAX_OWN_PICTURES:
         raise DemoError("features.too_many_pictures", count=len(own), most=MAX_OWN_PICTURES)
@@ -32,15 +35,25 @@ def alike(engine: Engine, image: np.ndarray, own: Pictures, model: str, by: Pict
     cosines = features.compare_with_gallery(query, vectors, centred) if kept else torch.zeros(0)
     order = torch.argsort(cosines, descending=True, stable=True).tolist()
     placed = torch.cat([vectors[order], query[None]])
-    components = features.principal_components(placed, 2)
+    planes = ("pca", "umap") if len(placed) >= FEWEST_FOR_UMAP and find_spec("umap") else ("pca",)
+    places, explained = _plane(placed, plane if plane in planes else "pca")
     return Alike(
         own=tuple(kept[i] if kept[i] < len(own) else None for i in order),
         names=tuple("" if kept[i] < len(own) else examples.files[kept[i] - len(own)] for i in order),
         cosines=cosines[order].numpy(),
-        places=components.scores(placed).numpy(),
-        explained=components.share.numpy(),
+        places=places,
+        explained=explained,
+        planes=planes,
         by=by,
         layer=layer,
         centred=centred,
         info=asked.info,
     )
+
+
+def _plane(vectors: torch.Tensor, plane: Plane) -> tuple[np.ndarray, np.ndarray | None]:
+    """(places (n, 2) of unit vectors (n, D), shares of variance of both axes or None)."""
+    if plane == "umap":
+        return features.umap_places(vectors), None
+    components = features.principal_components(vectors, 2)
+    return components.scores(vectors).numpy(), components.share.numpy()

@@ -58,6 +58,7 @@ from vit_demo.contract.features import (
     PcaImages,
     PcaMethod,
     PictureSummary,
+    Plane,
     Segmentation,
     SegmentMethod,
     TokenNorms,
@@ -121,6 +122,7 @@ __all__ = [
     "PcaImages",
     "PcaMethod",
     "PictureSummary",
+    "Plane",
     "Segmentation",
     "SegmentMethod",
     "TokenNorms",
@@ -229,7 +231,14 @@ class ExplainerProtocol(Protocol):
 
     def evolution(self, image: np.ndarray, model: str, size: SizeChoice) -> Evolution: ...
 
-    def alike(self, image: np.ndarray, own: Sequence[np.ndarray], model: str, by: PictureSummary = "cls") -> Alike: ...
+    def alike(
+        self,
+        image: np.ndarray,
+        own: Sequence[np.ndarray],
+        model: str,
+        by: PictureSummary = "cls",
+        plane: Plane = "pca",
+    ) -> Alike: ...
 
     def picture_vectors(self, images: Sequence[np.ndarray], model: str) -> PictureVectors: ...
 

@@ -13,6 +13,7 @@ from vit_demo.grid import PatchGrid
 Facet = Literal["token", "key", "query", "value"]
 PcaMethod = Literal["dinov2", "dinov3"]
 SegmentMethod = Literal["kmeans", "ncut"]
+Plane = Literal["pca", "umap"]
 PictureSummary = Literal["cls", "patches"]
 FACETS: tuple[Facet, ...] = ("token", "key", "query", "value")
 MAX_PCA_PICTURES = 8
@@ -144,8 +145,9 @@ class Lens:
 @dataclass(frozen=True)
 class Alike:
     """Pictures in order of likeness to the one asked for. `own` says whether each is one of the visitor's, by number,
-    `names` the file of an example else ""; `cosines` (n,). `places` (n + 1, 2) lays all of them on a plane by PCA, the
-    picture itself last; `explained` (2,) is each axis' share of the variance.
+    `names` the file of an example else ""; `cosines` (n,). `places` (n + 1, 2) lays all of them on a plane, the picture
+    itself last: by PCA, where `explained` (2,) is each axis' share of the variance, or by UMAP, whose axes explain
+    nothing (None). `planes` are the ways there are: UMAP where its package is installed and there are pictures enough.
 
     `layer` counts from 0; `centred` says that the mean of all was taken off first.
     """
@@ -154,7 +156,8 @@ class Alike:
     names: tuple[str, ...]
     cosines: np.ndarray
     places: np.ndarray
-    explained: np.ndarray
+    explained: np.ndarray | None
+    planes: tuple[Plane, ...]
     by: PictureSummary
     layer: int
     centred: bool

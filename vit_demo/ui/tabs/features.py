@@ -33,7 +33,7 @@ from vit_demo.ui.views import View, jpeg_url
 NAME = "features"
 SHOWN = "features_colours " + " ".join(f"features_{name}_html" for name in VIEWS[1:])
 FILLS = f"{SHOWN} features_layer features_facet features_more features_other features_lens "
-FILLS += "features_segmenter features_by"
+FILLS += "features_segmenter features_by features_plane"
 OF_PICTURE = SHOWN
 REMAINS = False
 SHOWN_PX = 560
@@ -136,6 +136,10 @@ def _alike(page: Page) -> None:
         )
         by = OfferedRadio([("CLS", "cls"), ("patches", "patches")], value="cls", elem_id="vd-features-by")
         page.add("features_by", by, label="features.by")
+        plane = OfferedRadio(
+            [("PCA", "pca"), ("UMAP", "umap")], value="pca", visible=False, elem_id="vd-features-plane"
+        )
+        page.add("features_plane", plane, label="features.plane_by")
     page.add("features_alike_html", gr.HTML(elem_id="vd-features-alike"))
 
 
@@ -248,8 +252,11 @@ def _show_pairs(asked: Asked, controls: Controls, layer: int) -> tuple[Updates, 
 
 
 def _show_alike(asked: Asked, controls: Controls, layer: int) -> tuple[Updates, RunInfo]:
-    found = asked.explainer.alike(asked.image, controls.own, asked.model, controls.by)
-    return {"features_alike_html": alike_html(asked, found, controls.own)}, found.info
+    found = asked.explainer.alike(asked.image, controls.own, asked.model, controls.by, controls.plane)
+    return {
+        "features_alike_html": alike_html(asked, found, controls.own),
+        "features_plane": gr.update(visible=len(found.planes) > 1),
+    }, found.info
 
 
 # ----------------------------------------------------------------------------------------------------- for the browser

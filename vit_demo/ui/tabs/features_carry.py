@@ -168,16 +168,18 @@ def drawn_pairs(found: Correspondences) -> np.ndarray:
 
 
 def _alike(asked: Asked, controls: Controls, layer: int) -> Parcel:
-    found = asked.explainer.alike(asked.image, controls.own, asked.model, controls.by)
-    numbers = {"cosines": found.cosines, "places": found.places, "explained": found.explained}
+    found = asked.explainer.alike(asked.image, controls.own, asked.model, controls.by, controls.plane)
+    numbers = {"cosines": found.cosines, "places": found.places}
+    numbers |= {} if found.explained is None else {"explained": found.explained}
     numbers["names"] = np.array([name or str(i) for name, i in zip(found.names, found.own, strict=True)])
-    axes = {"cosines": "picture", "places": "picture, component", "explained": "component", "names": "picture"}
+    axes = {"cosines": "picture", "places": "picture, axis", "explained": "axis", "names": "picture"}
+    axes = {name: axes[name] for name in numbers}
     return Parcel(
         files={"features-alike.npz": npz_bytes(numbers, axes)},
         code=lines_for(
             asked,
             "own = []  # " + asked.say("features.own_code"),
-            f"found = explainer.alike(picture, own, model, by={controls.by!r})",
+            f"found = explainer.alike(picture, own, model, by={controls.by!r}, plane={controls.plane!r})",
             "print(found.names, found.cosines)",
         ),
     )

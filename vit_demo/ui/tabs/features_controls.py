@@ -12,7 +12,9 @@ from vit_demo.ui.page import Asked
 from vit_demo.ui.tabs.features_pictures import chosen_pictures
 
 VIEWS = ("colours", "segments", "norms", "evolution", "pairs", "alike")
-CONTROLS = "facet more uploads method foreground flip segmenter count other_side threshold other lens around by own"
+CONTROLS = (
+    "facet more uploads method foreground flip segmenter count other_side threshold other lens around by plane own"
+)
 GIVEN = " ".join(f"features_{name}" for name in ("view", *CONTROLS.split()))
 
 
@@ -33,6 +35,7 @@ class Controls(NamedTuple):
     lens: int
     around: bool
     by: str
+    plane: str
     own: tuple[np.ndarray, ...]
 
     @classmethod
@@ -40,7 +43,7 @@ class Controls(NamedTuple):
         (view, facet, more, uploads, method, foreground, flip, segmenter, count, other_side, threshold, other) = given[
             :12
         ]
-        lens, around, by, own = given[12:]
+        lens, around, by, plane, own = given[12:]
         needs = view in ("colours", "pairs")  # elsewhere a broken upload must not be in the way
         return cls(
             view=view if view in VIEWS else VIEWS[0],
@@ -57,6 +60,7 @@ class Controls(NamedTuple):
             lens=int(number_of(lens, 0)),
             around=bool(around),
             by="patches" if by == "patches" else "cls",
+            plane="umap" if plane == "umap" else "pca",
             own=chosen_pictures(asked, None, own) if view == "alike" else (),
         )
 

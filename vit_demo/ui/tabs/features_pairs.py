@@ -89,8 +89,10 @@ def alike_html(asked: Asked, found: Alike, own: tuple[np.ndarray, ...]) -> str:
     how = asked.say("features.alike_how", layer=found.layer + 1, depth=found.info.depth)
     if found.centred:
         how += " " + asked.say("features.alike_centred")
-    shares = [f"{100 * float(share):.0f}" for share in found.explained]
-    words = asked.say("features.plane", first=shares[0], second=shares[1])
+    words = asked.say("features.plane_umap")
+    if found.explained is not None:
+        first, second = (f"{100 * float(share):.0f}" for share in found.explained)
+        words = asked.say("features.plane", first=first, second=second)
     plane = _plane(asked, found, [*named, (asked.image, asked.say("features.this_picture"))], words)
     return (
         f'<p class="vd-feat-note">{escape(how)}</p><div class="vd-feat-row">'
