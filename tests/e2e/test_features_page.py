@@ -149,6 +149,21 @@ def _open_hidden(visitor, name: str) -> None:
     pytest.fail(f"there is no tab {name}")
 
 
+def test_own_classes_begin_with_one_click_and_follow_the_picture(visit):
+    visitor = visit()
+    visitor.tab(say("own_classes.tab"))
+    begin = visitor.page.get_by_role("button", name=say("own_classes.begin"))
+    begin.click()
+    best = visitor.page.locator("#vd-own-answer .vd-label").first
+    best.wait_for()
+    assert best.inner_text() == say("own_classes.animals")
+    assert not begin.is_visible()
+    shown = visitor.page.locator("#vd-own-answer figure img").get_attribute("src")
+    visitor.page.get_by_role("button", name="coffee cup").first.click()
+    visitor.wait("(s) => document.querySelector('#vd-own-answer figure img').src !== s", shown)
+    assert visitor.page.locator("#vd-own-board img").count() == 7
+
+
 def test_own_classes_from_upload_to_prediction_and_through_a_file(visit, tmp_path):
     visitor = visit()
     page = visitor.page
@@ -184,6 +199,7 @@ def test_own_classes_from_upload_to_prediction_and_through_a_file(visit, tmp_pat
     with page.expect_download() as download:
         page.locator("#vd-own_classes-files a").first.click()
     download.value.save_as(tmp_path / "own.npz")
+    page.get_by_role("button", name=say("own_classes.more")).click()
     page.locator("#vd-own-remove").click()
     visitor.wait("() => !document.querySelector('#vd-own-board').innerText.includes('not')")
     page.locator("#vd-own-file input[type=file]").set_input_files(tmp_path / "own.npz")

@@ -19,6 +19,8 @@ from PIL import Image
 
 from vit_demo.contract import SizeChoice
 from vit_demo.text import say
+from vit_demo.ui.tabs.embeddings import VIEWS as EMBEDDINGS_VIEWS
+from vit_demo.ui.tabs.features_controls import VIEWS as FEATURES_VIEWS
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -382,7 +384,6 @@ def test_embeddings_answer_the_pointer_without_a_request(visit):
     visitor.tab(say("embeddings.tab"))
     view = page.locator(".vd-similarity")
     visitor.wait("() => { const v = document.querySelector('.vd-similarity'); return v && v.dataset.ready > 0 }")
-    page.locator("#vd-filters svg").wait_for()
     before, large = view.get_attribute("data-position"), visitor.painted(".vd-large-canvas")
     tiles = page.locator(".vd-tiles")
     assert visitor.requests_during(lambda: tiles.hover(position={"x": 5, "y": 5})) == []
@@ -391,6 +392,29 @@ def test_embeddings_answer_the_pointer_without_a_request(visit):
     tiles.focus()
     assert visitor.requests_during(lambda: tiles.press("ArrowRight")) == []
     assert view.get_attribute("data-position") == "0,3"  # 14 of 37 positions have a tile: 0, 3, 6 …
+
+
+def test_the_table_on_another_grid_follows_the_slider_and_the_picture_follows_the_table(visit):
+    visitor = visit()
+    page = visitor.page
+    visitor.tab(say("embeddings.tab"))
+    visitor.tab(say("embeddings.view_grid"))
+    effect = page.locator("#vd-embeddings-compared")
+    said = say("embeddings.stretched", first="", second="", rows=16, cols=24).split(":")[0]
+    visitor.wait("(said) => document.querySelector('#vd-embeddings-compared').innerText.includes(said)", said)
+    visitor.settle()
+    assert page.locator("#vd-embeddings-stretched canvas.vd-scale").count() == 7
+    rows = page.locator("#vd-embeddings-rows input[type=number]")
+    rows.fill("9")
+    rows.press("Enter")
+    said = say("embeddings.stretched", first="", second="", rows=9, cols=24).split(":")[0]
+    visitor.wait("(said) => document.querySelector('#vd-embeddings-compared').innerText.includes(said)", said)
+    maps = page.locator("#vd-embeddings-stretched .vd-map-box")
+    assert [maps.nth(i).get_attribute("style").split(";")[0] for i in (0, 1)] == [
+        "aspect-ratio: 37 / 37",
+        "aspect-ratio: 24 / 9",
+    ]
+    assert "1 − cosine" in effect.inner_text()
 
 
 def test_a_text_named_as_a_picture_is_refused_and_the_maps_stay(visit, tmp_path):
@@ -454,7 +478,7 @@ def test_a_chinese_browser_opens_a_chinese_page(visit):
 
 def test_a_phone_never_scrolls_sideways(visit):
     visitor = visit(width=390, height=844)
-    done = {"attention": ".vd-overlay", "predict": "#vd-predict ol.vd-bars", "embeddings": "#vd-filters svg"}
+    done = {"attention": ".vd-overlay", "predict": "#vd-predict ol.vd-bars", "embeddings": ".vd-tiles"}
     for tab, selector in done.items():
         visitor.tab(say(f"{tab}.tab"))
         visitor.page.locator(selector).first.wait_for()
@@ -469,6 +493,33 @@ def test_axe_finds_nothing_in_the_explorer(visit, theme):
     visitor.stage.click(position=visitor.at_patch(30, 5))
     visitor.page.locator(".vd-controls summary").click()
     assert visitor.violations(".vd-explorer") == []
+
+
+TABS = {
+    "predict": "#vd-predict ol.vd-bars",
+    "relevance": "#vd-relevance-view canvas",
+    "depth": "#vd-depth svg",
+    "embeddings": "#vd-embeddings-structure canvas",
+    "features": "#vd-features-colours canvas",
+    "own_classes": "#vd-own-answer p",
+    "draw": "canvas",
+}
+TAB_VIEWS = {"embeddings": EMBEDDINGS_VIEWS, "features": FEATURES_VIEWS}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_in_what_the_tabs_show(visit, theme):
+    visitor, found = visit(f"?side=224&__theme={theme}"), {}
+    for name, there in TABS.items():
+        visitor.tab(say(f"{name}.tab"))
+        visitor.page.locator(f"[role=tabpanel]:visible {there}").first.wait_for()
+        visitor.settle()
+        found[name] = visitor.violations("[role=tabpanel]")
+        for view in TAB_VIEWS.get(name, ()):
+            visitor.tab(say(f"{name}.view_{view}"))
+            visitor.settle()
+            found[name, view] = visitor.violations("[role=tabpanel]")
+    assert {where: what for where, what in found.items() if what} == {}
 
 
 def test_a_chosen_target_changes_the_maps_and_a_long_method_streams_and_stops(visit):

@@ -6,6 +6,7 @@ import io
 import re
 from dataclasses import replace
 from html import unescape
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +15,12 @@ from PIL import Image
 from vit_demo.contract import DemoError, OwnClasses, PictureError, SizeChoice
 from vit_demo.contract.own_classes import MAX_CLASSES, MAX_EXAMPLES, THUMB_PX
 from vit_demo.text import say
+from vit_demo.ui.gallery import read_examples
 from vit_demo.ui.page import Asked, Page, Selection
 from vit_demo.ui.tabs import own_classes as tab
 
 HEAD, FEATURES = "fake/head", "fake/features"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SCRIPT = "<script>alert(1)</script>"
 
 
@@ -163,6 +166,23 @@ def test_classes_taken_away_can_be_brought_back(asked, two):
     assert caught.value.key == "own_classes.file_damaged"
     for nothing in (None, "text", 3):
         assert tab.bring_back(asked, nothing) == {}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_one_click_begins_with_two_classes_of_examples(explainer, image, language):
+    examples = read_examples(EXAMPLES)
+    asked = Asked(explainer, examples, image, HEAD, SizeChoice(), Selection(), language)
+    updates = tab.begin(asked)
+    own = updates["own_classes_set"]
+    assert own.names == (say("own_classes.animals", language), say("own_classes.things", language))
+    keys = {example.key for example in examples}
+    for label, wanted in enumerate(tab.BEGINNING.values()):
+        assert set(wanted) <= keys
+        assert (own.labels == label).sum() == len(wanted)
+    assert updates["own_classes_begin"]["visible"] is False
+    gone = tab.remove(asked, tab.remove(asked, own, own.names[0])["own_classes_set"], own.names[1])
+    assert gone["own_classes_set"] is None
+    assert gone["own_classes_begin"]["visible"] is True
 
 
 def test_nothing_collected_carries_no_files(asked):

@@ -21,7 +21,13 @@ def theme() -> gr.themes.Base:
         font=FONTS,
         font_mono=MONO,
         radius_size=gr.themes.sizes.radius_sm,
-    ).set(body_text_color_subdued="*neutral_600", body_text_color_subdued_dark="*neutral_300")
+    ).set(
+        # What gradio's own are short of for contrast AA
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
+    )
 
 
 def launch_arguments(examples: Path) -> dict:

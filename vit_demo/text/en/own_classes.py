@@ -8,6 +8,10 @@ WORDS = {
         "The accuracy is counted by leaving out one example at a time. **It does not mean** much with few examples: two right "
         "of two is no proof. Nothing is kept beyond this visit; take the file away if you want to go on later."
     ),
+    "begin": "Begin with example pictures: animals and things",
+    "animals": "animals",
+    "things": "things",
+    "more": "Remove a class, or bring back saved ones",
     "name": "Name of the class",
     "examples": "Examples to add",
     "uploads": "Or your own pictures",
@@ -17,7 +21,7 @@ WORDS = {
     "remove": "Remove it",
     "file": "Bring back classes (NPZ)",
     "count": "{count} pictures",
-    "empty": "No classes yet. Type a name, choose pictures, and add them; two classes are enough to begin.",
+    "empty": "No classes yet. Type a name, choose pictures, and add them; two classes are enough. Or see first how it looks:",
     "saw": "the picture that the model saw",
     "knn": (
         "Votes of the {k} closest examples, closer ones count more (DINO's k-NN). Leaving one out, {right} % of the {count} "

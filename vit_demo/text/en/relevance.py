@@ -26,17 +26,17 @@ WORDS = {
     "baseline_mean": "mean colour",
     "baseline_blur": "blur",
     "baseline_black": "black",
-    "pair_heading": "### Two targets side by side",
+    "pair_heading": "## Two targets side by side",
     "other": "Compare with",
     "method": "Method",
     "difference": "{one} less {other}",
-    "long_heading": "### Methods that take longer",
+    "long_heading": "## Methods that take longer",
     "long_help": "They run the model many times and fill their map in parts. You can stop them and keep what is there.",
     "compute": "Compute this map",
     "stop": "Stop",
     "begins": "{method}: computing the first part",
     "parts_done": "{method}: {part} of {parts} parts",
-    "faith_heading": "### Faithfulness",
+    "faith_heading": "## Faithfulness",
     "faith_help": (
         "Patches are hidden (deletion) or shown (insertion) in the order of each map, most relevant first, and the "
         "score is followed. A good map has a **small** area under deletion and a **large** one under insertion, and is "

@@ -25,17 +25,17 @@ WORDS = {
     "baseline_mean": "平均颜色",
     "baseline_blur": "模糊",
     "baseline_black": "黑色",
-    "pair_heading": "### 两个目标并排比较",
+    "pair_heading": "## 两个目标并排比较",
     "other": "与之比较",
     "method": "方法",
     "difference": "{one} 减 {other}",
-    "long_heading": "### 耗时较长的方法",
+    "long_heading": "## 耗时较长的方法",
     "long_help": "它们要多次运行模型，图会一段一段地补全。可以随时停止，已有的部分会保留。",
     "compute": "计算这张图",
     "stop": "停止",
     "begins": "{method}：正在计算第一段",
     "parts_done": "{method}：已完成 {part} 段，共 {parts} 段",
-    "faith_heading": "### 忠实度",
+    "faith_heading": "## 忠实度",
     "faith_help": (
         "按每张图的顺序，从最相关的图块开始，逐步遮住（删除）或显示（插入）图块，并跟踪分数的变化。"
         "好的图在删除曲线下的面积**小**，在插入曲线下的面积**大**，并且明显优于随机顺序。"

@@ -125,7 +125,7 @@ def filters_value(bank: FilterResponses, shares: np.ndarray | None, language: st
 
 def table_html(head: list[str], rows: list[list[str]]) -> str:
     """A table whose first column names the rows; it scrolls by itself where the page is narrow."""
-    top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
+    top = "".join(f'<th scope="col">{escape(cell)}</th>' if cell else "<td></td>" for cell in head)
     body = "".join(
         f'<tr><th scope="row">{escape(row[0])}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in row[1:])}</tr>'
         for row in rows

@@ -115,7 +115,7 @@ def norms_html(asked: Asked, found: TokenNorms) -> str:
     )
     low, high = float(at.min()), float(at.max())
     words = asked.say("features.norm_map", layer=found.layer + 1)
-    head = f'<h4 class="vd-feat-head">{escape(found.info.title)}</h4>'
+    head = f'<h2 class="vd-feat-head">{escape(found.info.title)}</h2>'
     return (
         head
         + row(
@@ -172,7 +172,7 @@ def _absorbed(asked: Asked, found: TokenNorms) -> str:
     if not names:
         return f'<p class="vd-feat-note">{escape(asked.say("features.no_prefix"))}</p>'
     tops = float(found.looks.max()), float(found.absorbs.max())
-    parts = [f'<h4 class="vd-feat-head">{escape(asked.say("features.absorb_heading"))}</h4>']
+    parts = [f'<h2 class="vd-feat-head">{escape(asked.say("features.absorb_heading"))}</h2>']
     for kind, maps, top, key in (
         ("looks", found.looks, tops[0], "features.looks"),
         ("absorbs", found.absorbs, tops[1], "features.absorbs"),
@@ -237,6 +237,6 @@ def _lens_html(asked: Asked, found: Evolution, chosen: int) -> str:
     head = escape(asked.say("features.lens_heading", label=label))
     note = escape(asked.say("features.lens_note", label=label))
     return (
-        f'<h4 class="vd-feat-head">{head}</h4><p class="vd-feat-note">{note}{scale(0, 100 * top)}</p>'
+        f'<h2 class="vd-feat-head">{head}</h2><p class="vd-feat-note">{note}{scale(0, 100 * top)}</p>'
         f'<div class="vd-feat-small">{"".join(cells)}</div>'
     )

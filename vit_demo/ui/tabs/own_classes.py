@@ -13,17 +13,19 @@ from vit_demo.contract import DemoError, OwnClasses, OwnPrediction, PictureVecto
 from vit_demo.contract.own_classes import MAX_CLASSES, MAX_EXAMPLES, MAX_NAME, THUMB_PX, class_name
 from vit_demo.ui.offered import OfferedDropdown
 from vit_demo.ui.page import MODEL_POOL, Asked, Page, Updates
-from vit_demo.ui.tabs.features_pictures import chosen_pictures, example_choices, several
+from vit_demo.ui.tabs.features_pictures import chosen_pictures, example_choices, opened, several
 from vit_demo.ui.tabs.predict import percent, signed
 from vit_demo.ui.takeaway import Parcel, lines_for, npz_bytes, take_away
 from vit_demo.ui.views import jpeg_url
 
 NAME = "own_classes"
 GIVEN = "own_classes_set"
-ANSWER = "own_classes_board own_classes_answer own_classes_set own_classes_removed"
+ANSWER = "own_classes_board own_classes_answer own_classes_set own_classes_removed own_classes_begin"
 FILLS = f"{ANSWER} own_classes_examples"
 OF_PICTURE = "own_classes_answer"
 REMAINS = False
+# What a visitor finds with one click, of the example pictures: enough to see how the tab works.
+BEGINNING = {"animals": ("cat", "macaw", "koala", "horses"), "things": ("coffee", "temple", "flower")}
 AT_ONCE = 24  # pictures added in one go
 COMPARED_PX = 768  # they are compared at 224 and shown small
 BUSY = dict(MODEL_POOL, show_progress="minimal")
@@ -33,25 +35,31 @@ def layout(page: Page) -> None:
     page.say(gr.Markdown(elem_classes="vd-help"), value="own_classes.help")
     page.add("own_classes_set", gr.State(None))
     page.add("own_classes_answer", gr.HTML(elem_id="vd-own-answer"))
+    begin = gr.Button(size="sm", elem_id="vd-own-begin")
+    page.add("own_classes_begin", begin, value="own_classes.begin")
     page.add("own_classes_board", gr.HTML(elem_id="vd-own-board"))
     with gr.Row():
-        name = gr.Textbox(max_lines=1, max_length=MAX_NAME, elem_id="vd-own-name", min_width=180)
-        page.add("own_classes_name", name, label="own_classes.name")
-        examples = OfferedDropdown([], multiselect=True, elem_id="vd-own-examples", min_width=200)
-        page.add("own_classes_examples", examples, label="own_classes.examples")
-        uploads = several(AT_ONCE, COMPARED_PX, elem_id="vd-own-uploads")
-        page.add("own_classes_uploads", uploads, label="own_classes.uploads")
+        with gr.Column(scale=3, min_width=280):
+            name = gr.Textbox(max_lines=1, max_length=MAX_NAME, elem_id="vd-own-name")
+            page.add("own_classes_name", name, label="own_classes.name")
+            examples = OfferedDropdown([], multiselect=True, elem_id="vd-own-examples")
+            page.add("own_classes_examples", examples, label="own_classes.examples")
+        with gr.Column(scale=2, min_width=240):
+            uploads = several(AT_ONCE, COMPARED_PX, elem_id="vd-own-uploads")
+            page.add("own_classes_uploads", uploads, label="own_classes.uploads")
     with gr.Row():
         add = gr.Button(variant="primary", size="sm", elem_id="vd-own-add", min_width=160)
         page.add("own_classes_add", add, value="own_classes.add")
         this = gr.Button(size="sm", elem_id="vd-own-add-this", min_width=160)
         page.add("own_classes_add_this", this, value="own_classes.add_this")
-    with gr.Row():
-        removed = OfferedDropdown([], elem_id="vd-own-removed", min_width=180)
-        page.add("own_classes_removed", removed, label="own_classes.removed")
-        page.add("own_classes_remove", gr.Button(size="sm", elem_id="vd-own-remove"), value="own_classes.remove")
-        kept = gr.File(type="binary", file_types=[".npz"], height=140, elem_id="vd-own-file")
-        page.add("own_classes_file", kept, label="own_classes.file")
+    with page.say(gr.Accordion(open=False, elem_id="vd-own-more"), label="own_classes.more"), gr.Row():
+        with gr.Column(min_width=240):
+            removed = OfferedDropdown([], elem_id="vd-own-removed")
+            page.add("own_classes_removed", removed, label="own_classes.removed")
+            page.add("own_classes_remove", gr.Button(size="sm", elem_id="vd-own-remove"), value="own_classes.remove")
+        with gr.Column(min_width=240):
+            kept = gr.File(type="binary", file_types=[".npz"], height=140, elem_id="vd-own-file")
+            page.add("own_classes_file", kept, label="own_classes.file")
     with page.say(gr.Accordion(open=False, elem_id="vd-own-sources"), label="features.sources_heading"):
         page.say(gr.Markdown(elem_classes="vd-help"), value="own_classes.sources")
     take_away(page, NAME, carry, given=GIVEN)
@@ -67,6 +75,7 @@ def wire(page: Page) -> None:
     parts = page.parts
     emptied = f"{ANSWER} own_classes_uploads own_classes_examples"
     given = "own_classes_set own_classes_name own_classes_examples own_classes_uploads"
+    parts["own_classes_begin"].click(**page.ask(begin, "", ANSWER, **BUSY))
     parts["own_classes_add"].click(**page.ask(add, given, emptied, **BUSY))
     parts["own_classes_add_this"].click(**page.ask(add_this, "own_classes_set own_classes_name", ANSWER, **BUSY))
     parts["own_classes_remove"].click(**page.ask(remove, "own_classes_set own_classes_removed", ANSWER, **BUSY))
@@ -74,6 +83,15 @@ def wire(page: Page) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------ handlers
+
+
+def begin(asked: Asked) -> Updates:
+    """Two classes of example pictures, to see what comes of them."""
+    own = None
+    for name, keys in BEGINNING.items():
+        pictures = tuple(opened(example) for example in asked.examples if example.key in keys)
+        own = extended(asked, own, asked.say(f"own_classes.{name}"), pictures)
+    return _answered(asked, own)[0]
 
 
 def add(asked: Asked, own: object, name: object, examples: object, uploads: object) -> Updates:
@@ -168,6 +186,7 @@ def _answered(asked: Asked, own: OwnClasses | None) -> tuple[Updates, RunInfo | 
         "own_classes_board": board_html(asked, own) if own else "",
         "own_classes_answer": html,
         "own_classes_removed": gr.update(choices=names, value=names[-1] if names else None),
+        "own_classes_begin": gr.update(visible=own is None),
     }, info
 
 
