@@ -215,7 +215,7 @@ def test_the_table_is_shown_as_trained_and_by_every_convention_on_one_scale(aske
         assert (one["low"], one["high"]) == (-1, 1)
     assert [one["title"].endswith(" *") for one in stretched] == [False, False, True, False, False]
     assert np.abs(decoded(apart) - 100 * found.positions).max() < 0.01
-    cells = re.findall(r"<td>([^<]*)</td>", updates["embeddings_stretched_html"])
+    cells = re.findall(r"<td>([^<]+)</td>", updates["embeddings_stretched_html"])
     assert cells == [f"{100 * value:.1f}" for value in found.apart.ravel()]
 
 
@@ -235,7 +235,7 @@ def test_the_picture_follows_on_the_same_grid(asked):
     html = unescape(updates["embeddings_compare_html"])
     assert say("embeddings.moved", value="25.00") in html
     assert say("embeddings.class_apart", value="0.0123") in html
-    assert re.findall(r"<td>([^<]*)</td>", html) == ["75.00 %", "50.00 %", "12.50 %", "25.00 %"]
+    assert re.findall(r"<td>([^<]+)</td>", html) == ["75.00 %", "50.00 %", "12.50 %", "25.00 %"]
 
 
 def test_a_model_without_a_head_has_no_table_of_classes(explainer, examples, image):
@@ -319,7 +319,7 @@ def test_norms_share_a_scale_and_the_cosine_has_its_own(asked):
         assert np.abs(decoded(one) - values).max() < 1e-3
     assert len({(one["low"], one["high"]) for one in norms}) == 1
     assert (cosine["table"], cosine["low"]) == ("diverging", -cosine["high"])
-    cells = re.findall(r"<td>([^<]*)</td>", html)
+    cells = re.findall(r"<td>([^<]+)</td>", html)
     assert cells[:8] == ["3.25", "0.50", "3.50", "−0.12", "2.00", "–", "2.00", "–"]
     assert cells[12] == f"{parts.content.mean():.2f}"
 
@@ -328,7 +328,7 @@ def test_without_a_table_there_are_no_norms_of_positions(asked):
     asked.explainer.kind = "rope"
     value, html = embeddings.input_view(asked)
     assert [one["title"] for one in maps_of(value)] == [say("embeddings.norm_content"), say("embeddings.norm_total")]
-    assert re.findall(r"<td>([^<]*)</td>", html)[-4:][1::2] == ["–", "–"]
+    assert re.findall(r"<td>([^<]+)</td>", html)[-4:][1::2] == ["–", "–"]
 
 
 # ---------------------------------------------------------------------------------------------------------- take away

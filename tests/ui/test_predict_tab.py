@@ -84,7 +84,16 @@ def test_no_neighbours_are_said(explainer, image, examples):
 
 @pytest.mark.parametrize(
     ("share", "read"),
-    [(1, "100"), (0.5, "50"), (0.0999, "10.0"), (0.0123, "1.2"), (0.00042, "0.042"), (0, "0.0")],
+    [
+        (1, "100"),
+        (0.5, "50"),
+        (0.0999, "10.0"),
+        (0.0123, "1.2"),
+        (0.00042, "0.042"),
+        (0.0001, "0.01"),
+        (0.00009, "< 0.01"),
+        (0, "0.0"),
+    ],
 )
 def test_a_percentage_has_no_more_digits_than_it_deserves(share, read):
     assert predict.percent(share) == read

@@ -86,6 +86,10 @@ def _measure(model: str) -> dict[str, dict[str, float]]:
         "depth: all statistics": lambda: explainer.depth(picture, model, size),
         "embeddings: positions": lambda: explainer.position_similarity(model, size, picture),
         "embeddings: by offset, components": lambda: explainer.position_structure(model, size, picture),
+        "embeddings: the table on another grid": lambda: explainer.stretched_table(model, (16, 24)),
+        "embeddings: what that does to the picture": lambda: explainer.interpolation(
+            picture, model, SizeChoice(grid=(16, 24)), None, "google"
+        ),
         "embeddings: filters": lambda: explainer.filters(model),
         "embeddings: filters on the picture": lambda: explainer.filter_responses(picture, model, size),
         "embeddings: parts of the input": lambda: explainer.input_parts(picture, model, size),

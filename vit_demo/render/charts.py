@@ -35,7 +35,7 @@ def tick_values(low: float, high: float) -> list[float]:
     """Round numbers between low and high, both ends within."""
     step = round_step(high - low)
     first = np.ceil(low / step - 1e-9)
-    return [float(step * k) for k in np.arange(first, np.floor(high / step + 1e-9) + 1)]
+    return [float(step * k) + 0.0 for k in np.arange(first, np.floor(high / step + 1e-9) + 1)]
 
 
 def line_chart(

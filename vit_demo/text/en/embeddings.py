@@ -63,6 +63,7 @@ WORDS = {
     "likeness": "likeness to the middle",
     "component": "component {number}",
     "as_trained": "as trained, {rows}×{cols}",
+    "hint_features": "Where this picture's features are others under the second convention.",
     "hint_stretched": "All but the last on one scale. * is the checkpoint's own convention; that of DINOv2 with registers and timm's are the same call.",
     "help_stretch": "**You see** the same table stretched to the grid that you choose, as five codebases do it, and what the difference of two of them does to this picture. **Read it** as a warning: the same weights give other numbers under another convention. **It does not mean** that one of them is right; a model expects the one it was tested with.",
     "rule_own": "the checkpoint's own",

@@ -31,9 +31,10 @@ def layout(page: Page) -> None:
         for name, value in (("rows", ROWS), ("cols", COLS)):
             slider = OfferedSlider(1, MOST, value=value, step=1, elem_id=f"vd-embeddings-{name}", min_width=220)
             page.add(f"embeddings_{name}", slider, label=f"embeddings.{name}")
-        for name, value in (("shown", 0), ("first", OWN), ("second", "google")):
-            chosen = OfferedDropdown([("–", value)], value=value, min_width=180, elem_id=f"vd-embeddings-{name}")
-            page.add(f"embeddings_{name}", chosen, label=f"embeddings.{name}")
+        _choice(page, "shown", 0)
+    with gr.Row():
+        _choice(page, "first", OWN)
+        _choice(page, "second", "google")
     page.add("embeddings_stretched", MapsView(elem_id="vd-embeddings-stretched"))
     with gr.Row():
         with gr.Column(scale=1, min_width=240):
@@ -41,6 +42,11 @@ def layout(page: Page) -> None:
         with gr.Column(scale=2, min_width=300):
             page.add("embeddings_compare_html", gr.HTML(elem_id="vd-embeddings-compared"))
     page.add("embeddings_stretched_html", gr.HTML(elem_id="vd-embeddings-apart"))
+
+
+def _choice(page: Page, name: str, value: int | str) -> None:
+    chosen = OfferedDropdown([("–", value)], value=value, min_width=220, elem_id=f"vd-embeddings-{name}")
+    page.add(f"embeddings_{name}", chosen, label=f"embeddings.{name}")
 
 
 def wire(page: Page) -> None:
@@ -95,7 +101,7 @@ def effect(asked: Asked, *given) -> Updates:
         return {"embeddings_maps": maps_value([], asked.language), "embeddings_compare_html": ""}
     features = Map(asked.say("embeddings.features_apart"), found.features, from_zero(found.features))
     return {
-        "embeddings_maps": maps_value([features], asked.language),
+        "embeddings_maps": maps_value([features], asked.language, "embeddings.hint_features"),
         "embeddings_compare_html": effect_html(asked, found),
     }
 

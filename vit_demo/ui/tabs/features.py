@@ -88,9 +88,10 @@ def _colours(page: Page) -> None:
             [("DINOv2", "dinov2"), ("DINOv3", "dinov3")], value="dinov2", elem_id="vd-features-method"
         )
         page.add("features_method", method, label="features.method")
-        foreground = gr.Checkbox(True, elem_id="vd-features-foreground", min_width=220)
-        page.add("features_foreground", foreground, label="features.foreground")
-        page.add("features_flip", gr.Checkbox(elem_id="vd-features-flip", min_width=260), label="features.flip")
+        with gr.Column(min_width=260):
+            foreground = gr.Checkbox(True, elem_id="vd-features-foreground")
+            page.add("features_foreground", foreground, label="features.foreground")
+            page.add("features_flip", gr.Checkbox(elem_id="vd-features-flip"), label="features.flip")
 
 
 def _segments(page: Page) -> None:

@@ -14,7 +14,7 @@ from vit_demo.contract.own_classes import MAX_CLASSES, MAX_EXAMPLES, MAX_NAME, T
 from vit_demo.ui.offered import OfferedDropdown
 from vit_demo.ui.page import MODEL_POOL, Asked, Page, Updates
 from vit_demo.ui.tabs.features_pictures import chosen_pictures, example_choices, opened, several
-from vit_demo.ui.tabs.predict import percent, signed
+from vit_demo.ui.tabs.predict import bar, percent, signed
 from vit_demo.ui.takeaway import Parcel, lines_for, npz_bytes, take_away
 from vit_demo.ui.views import jpeg_url
 
@@ -234,12 +234,7 @@ def prediction_html(asked: Asked, own: OwnClasses, answer: OwnPrediction) -> str
 
 def _bars(names: tuple[str, ...], shares: np.ndarray) -> str:
     order = np.argsort(-shares, kind="stable")
-    rows = [
-        f'<li><span class="vd-label">{escape(names[i])}</span><span class="vd-track"><span class="vd-fill" '
-        f'style="width:{100 * shares[i]:.2f}%"></span></span><span class="vd-number">{percent(shares[i])} %</span></li>'
-        for i in order
-    ]
-    return f'<ol class="vd-bars">{"".join(rows)}</ol>'
+    return f'<ol class="vd-bars">{"".join(bar(names[i], float(shares[i])) for i in order)}</ol>'
 
 
 # -------------------------------------------------------------------------------------------------------- to take away

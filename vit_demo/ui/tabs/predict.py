@@ -72,18 +72,19 @@ def wire(page: Page) -> None:
 
 
 def _bars(answer: Prediction, language: str) -> str:
-    rows = [_bar(label, p, "") for label, p in zip(answer.labels, answer.probabilities, strict=True)]
+    rows = [bar(label, p) for label, p in zip(answer.labels, answer.probabilities, strict=True)]
     others = answer.num_classes - len(answer.labels)
     if others > 0:
-        rows.append(_bar(say("predict.rest", language, count=f"{others:,}"), answer.rest, "vd-rest"))
+        rows.append(bar(say("predict.rest", language, count=f"{others:,}"), answer.rest, "vd-rest"))
     return f'<ol class="vd-bars">{"".join(rows)}</ol>'
 
 
-def _bar(label: str, share: float, kind: str) -> str:
+def bar(label: str, share: float, kind: str = "") -> str:
+    """A class as a line of a list: its name, a bar, its share."""
     return (
         f'<li class="{kind}"><span class="vd-label">{escape(label)}</span>'
         f'<span class="vd-track"><span class="vd-fill" style="width:{100 * share:.2f}%"></span></span>'
-        f'<span class="vd-number">{percent(share)} %</span></li>'
+        f'<span class="vd-number">{escape(percent(share))} %</span></li>'
     )
 
 
@@ -118,6 +119,8 @@ def _neighbours(answer: Neighbours, examples: tuple[Example, ...], language: str
 def percent(share: float) -> str:
     """A share in percent with no more digits than it deserves."""
     value = 100 * share
+    if 0 < value < 0.01:
+        return "< 0.01"
     return f"{value:.0f}" if value >= 10 else f"{value:.1f}" if value >= 0.95 or value == 0 else f"{value:.2g}"
 
 

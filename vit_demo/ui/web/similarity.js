@@ -20,7 +20,7 @@ async function load() {
   large.setAttribute("aria-label", data.words.large_label);
   find(".vd-note").textContent = data.words.note;
   find(".vd-bar-name").textContent = data.words.scale;
-  find(".vd-low").textContent = data.low.toFixed(data.digits);
+  find(".vd-low").textContent = data.low.toFixed(data.digits).replace("-", "−");
   find(".vd-high").textContent = data.high.toFixed(data.digits);
   paintScale(find(".vd-scale"), table);
   drawTiles();
