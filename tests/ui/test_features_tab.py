@@ -127,7 +127,11 @@ def test_the_page_wide_layer_is_asked_for_and_shown(asked, explainer):
 )
 def test_a_layer_is_remembered_for_the_whole_page(asked, slider, layer):
     before = replace(asked, selection=Selection(layer=3, head=1, token="2,4"))
-    assert features.remember_layer(before, slider) == {"selection": {"layer": layer, "head": 1, "token": "2,4"}}
+    updates = features.at_layer(before, slider, *given())
+    assert updates["selection"] == {"layer": layer, "head": 1, "token": "2,4"}
+    depth = before.explainer.details(HEAD).depth
+    shown = depth - 1 if layer is None else layer
+    assert next(args for question, args in before.explainer.calls if question == "pca")[3] == shown
 
 
 # --------------------------------------------------------------------------------------------------------- other views

@@ -74,6 +74,7 @@ def _measure(model: str) -> dict[str, dict[str, float]]:
         picture = np.asarray(opened.convert("RGB"))
     with Image.open(EXAMPLES / "macaw.jpg") as opened:
         other = np.asarray(opened.convert("RGB"))
+    explainer.prepare(model)  # as the app does behind its page
     explainer.attention_layer(other, model)  # warms the machine, not the caches of this picture
     target = explainer.targets(other, model, size, 1).best[0]
     own = _own_classes(explainer, (picture, other), model)
