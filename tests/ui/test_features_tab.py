@@ -323,7 +323,7 @@ def test_uploads_are_decoded_and_bounded(tmp_path, image):
     assert part.preprocess(files(tmp_path, b"hello")).key == "picture.not_a_picture"
     assert part.preprocess(SimpleNamespace(root=[SimpleNamespace(path="")])).key == "picture.not_a_picture"
     gone = SimpleNamespace(root=[SimpleNamespace(path=str(tmp_path / "gone"))])
-    assert part.preprocess(gone).key == "picture.busy"
+    assert part.preprocess(gone).key == "picture.gone"
     assert several(2, 50).preprocess(files(tmp_path, png(image)))[0].shape == (30, 50, 3)
     assert PictureFiles.most == 8  # bounds of one component are not those of others
 

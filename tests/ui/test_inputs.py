@@ -10,10 +10,10 @@ import pytest
 from gradio.data_classes import ImageData
 from PIL import Image
 
-from vit_demo.contract import DemoError, PictureError, SizeChoice, TokenQuery
+from vit_demo.contract import PictureError, SizeChoice
 from vit_demo.decode import MAX_BYTES
 from vit_demo.ui import inputs
-from vit_demo.ui.inputs import SafeImage, language_of, query_of, size_of
+from vit_demo.ui.inputs import SafeImage, language_of, size_of
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -80,8 +80,8 @@ def test_a_picture_that_is_no_file_is_refused(component, decoded, url):
 def test_a_file_that_has_gone_is_refused(component, tmp_path):
     error = component.preprocess(ImageData(path=str(tmp_path / "gone.jpg")))
     assert isinstance(error, PictureError)
-    assert error.key == "picture.busy"
-    assert "gone" not in str(error)
+    assert error.key == "picture.gone"
+    assert "gone.jpg" not in str(error)
 
 
 def test_a_folder_is_refused(component, tmp_path):
@@ -158,27 +158,6 @@ def test_a_refusal_is_not_kept(component, tmp_path, monkeypatch):
 )
 def test_a_size_from_anybody_is_a_choice(side, keep, choice):
     assert size_of(side, keep) == choice
-
-
-@pytest.mark.parametrize("name", ["cls", "dist", "reg1", "0,0", "2,4"])
-def test_a_tokens_name_and_query_are_each_others_inverse(name):
-    assert query_of(name).name == name
-
-
-@pytest.mark.parametrize("nothing", [None, "", 0, [], {}])
-def test_no_token_is_the_class_token(nothing):
-    assert query_of(nothing) == TokenQuery("cls")
-
-
-@pytest.mark.parametrize("token", ["1,b", "1,2,3", [1, 2], ("a", "b")])
-def test_a_strange_token_is_refused_in_a_sentence(token):
-    with pytest.raises(DemoError) as caught:
-        query_of(token)
-    assert caught.value.key == "attention.no_such_token"
-
-
-def test_an_unknown_name_is_a_query_that_no_grid_has():
-    assert query_of({"cls": 1}) == TokenQuery("{'cls': 1}")
 
 
 @pytest.mark.parametrize("value", ["en", "zh"])

@@ -87,12 +87,6 @@ def test_maps_are_little_endian_and_follow_each_other(js):
     assert np.array(values) == pytest.approx(numbers / 65535 * 0.5, rel=1e-6)
 
 
-def test_the_mean_of_heads_is_their_mean(js):
-    maps = np.random.default_rng(6).uniform(size=(3, 6)).astype(np.float32)
-    mean = js("js.meanOf(given.maps.map((map) => Float32Array.from(map)))", maps=maps.tolist())
-    assert np.array(mean) == pytest.approx(maps.mean(axis=0), rel=1e-5)
-
-
 def test_colours_are_pythons(js):
     table = colour_table("viridis")
     values = [-1.0, 0.0, 0.3, 1.0, 1.9, 2.0, 3.0]

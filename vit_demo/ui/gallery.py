@@ -24,6 +24,11 @@ class Example:
     licence: str
     thumbnail: np.ndarray = field(repr=False, compare=False)
 
+    def picture(self) -> np.ndarray:
+        """All of it, (H, W, 3) uint8."""
+        with Image.open(self.path) as opened:
+            return np.asarray(opened.convert("RGB"))
+
     def label(self, language: str) -> str:
         return self.labels[language]
 

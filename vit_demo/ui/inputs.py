@@ -10,11 +10,10 @@ import gradio as gr
 import numpy as np
 
 from vit_demo.cache import ByteCache
-from vit_demo.contract import DemoError, PictureError, SizeChoice, TokenQuery
+from vit_demo.contract import DemoError, PictureError, SizeChoice
 from vit_demo.decode import MAX_BYTES, decode_untrusted
 from vit_demo.text import LANGUAGES
 
-LONGEST_NAME = 40
 DECODED_BYTES = 256 << 20
 DECODERS_AT_ONCE = 2  # each may take up to a gigabyte for a hostile file
 
@@ -49,6 +48,8 @@ class SafeImage(gr.Image):
                 return self.decode(file.read(MAX_BYTES + 1))
         except DemoError as error:
             return error
+        except FileNotFoundError:
+            return PictureError("picture.gone")
         except OSError:
             return PictureError("picture.busy")
 
@@ -76,8 +77,3 @@ def size_of(side: object, keep_shape: object) -> SizeChoice:
     except (TypeError, ValueError, OverflowError):
         number = -1  # refused with a sentence where the size is used
     return SizeChoice(number, bool(keep_shape))
-
-
-def query_of(token: object) -> TokenQuery:
-    """The token asked from, by its name; nothing means the class token. Raises DemoError for what is no name."""
-    return TokenQuery.named(str(token or "cls")[:LONGEST_NAME])

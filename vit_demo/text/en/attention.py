@@ -68,7 +68,7 @@ WORDS = {
     "link": "link to this view",
     "wall": "Every layer (left to right) and head (top to bottom): where the class token looks, or the average patch in a model without one. Each on its own scale; click one to open it.",
     "wall_label": "All layers and heads. Arrow keys move, Enter opens one.",
-    "wall_readout": "layer {layer} of {depth}, head {head}: strongest patch {top} %, class token and registers {share} %",
+    "wall_readout": "layer {layer} of {depth}, head {head}: strongest patch {top} %, outside the patches {share} %",
     "no_such_token": "This model has no token {name}. It has {names}, and the patches.",
     "outside_grid": "Patch row {row}, column {col} is outside the grid of {rows}×{cols}. Choose one inside.",
     "no_such_layer": "There is no layer {layer}. This model has {depth} layers.",

@@ -35,5 +35,6 @@ WORDS = {
         "This picture took too long to open, so it was given up. Save it again as a plain JPEG or PNG, then try again."
     ),
     "too_much_memory": "Opening this picture needs too much memory. Make the picture smaller, then try again.",
+    "gone": "The picture is no longer here: uploads are deleted within an hour. Choose it again.",
     "busy": "The picture could not be opened, for a reason on this side. Wait a moment, then try again.",
 }

@@ -66,7 +66,7 @@ WORDS = {
     "link": "此视图的链接",
     "wall": "每一层（从左到右）和每个头（从上到下）：类别词元看向哪里；没有类别词元的模型则是各图块的平均。各用自己的刻度；点击可打开。",
     "wall_label": "所有层和头。方向键移动，回车打开。",
-    "wall_readout": "第 {layer} 层（共 {depth} 层），头 {head}：最强图块 {top} %，类别词元和寄存器 {share} %",
+    "wall_readout": "第 {layer} 层（共 {depth} 层），头 {head}：最强图块 {top} %，图块之外 {share} %",
     "no_such_token": "这个模型没有词元 {name}。它有 {names}，以及图块。",
     "outside_grid": "第 {row} 行第 {col} 列的图块不在 {rows}×{cols} 的网格内。请选择网格内的图块。",
     "no_such_layer": "没有第 {layer} 层。这个模型有 {depth} 层。",

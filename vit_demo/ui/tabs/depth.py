@@ -8,7 +8,6 @@ from html import escape
 
 import gradio as gr
 import numpy as np
-from PIL import Image
 
 from vit_demo.contract import DemoError, LayerHeadTable
 from vit_demo.grid import PatchGrid
@@ -90,7 +89,7 @@ def over_examples(asked: Asked, models: object, renormalised: object) -> Iterato
     for model in chosen(asked, models):
         tables: list[LayerHeadTable] = []
         for example in asked.examples:
-            tables.append(asked.explainer.depth(read(example.path), model, asked.size, False))
+            tables.append(asked.explainer.depth(example.picture(), model, asked.size, False))
             mean = LayerHeadTable.mean(tables)
             words = escape(asked.say("depth.so_far", title=mean.title, done=len(tables), count=count))
             bar = f"{words} {progress_html(len(tables), count, words)}"
@@ -118,12 +117,6 @@ def chosen(asked: Asked, models: object) -> list[str]:
     if len(found) > MOST_MODELS:
         raise DemoError("depth.too_many", most=MOST_MODELS)
     return found
-
-
-def read(path) -> np.ndarray:
-    """One of our own pictures, (H, W, 3) uint8."""
-    with Image.open(path) as picture:
-        return np.asarray(picture.convert("RGB"))
 
 
 # ------------------------------------------------------------------------------------------------------------- figures
@@ -237,7 +230,7 @@ def carry(asked: Asked, models: object, renormalised: object, scope: object) -> 
     wanted = chosen(asked, models)
     if scope == EXAMPLES:
         tables = [
-            LayerHeadTable.mean([asked.explainer.depth(read(e.path), model, asked.size, False) for e in asked.examples])
+            LayerHeadTable.mean([asked.explainer.depth(e.picture(), model, asked.size, False) for e in asked.examples])
             for model in wanted
         ]
     else:

@@ -13,7 +13,6 @@ from PIL import Image
 from vit_demo.cache import ByteCache
 from vit_demo.contract import DemoError, PictureError
 from vit_demo.decode import MAX_BYTES, decode_untrusted
-from vit_demo.ui.gallery import Example
 from vit_demo.ui.page import Asked
 
 DECODED_BYTES = 128 << 20
@@ -50,6 +49,8 @@ class PictureFiles(gr.File):
                     raise
         except DemoError as error:
             return error
+        except FileNotFoundError:
+            return PictureError("picture.gone")
         except OSError:
             return PictureError("picture.busy")
 
@@ -96,10 +97,4 @@ def chosen_pictures(asked: Asked, names: object, uploads: object) -> Pictures:
         raise uploads
     wanted = dict.fromkeys(name for name in names if isinstance(name, str)) if isinstance(names, list) else {}
     found = {example.path.name: example for example in asked.examples}
-    return (*(opened(found[name]) for name in wanted if name in found), *(uploads or ()))
-
-
-def opened(example: Example) -> np.ndarray:
-    """One of our own pictures, (H, W, 3) uint8."""
-    with Image.open(example.path) as picture:
-        return np.asarray(picture.convert("RGB"))
+    return (*(found[name].picture() for name in wanted if name in found), *(uploads or ()))

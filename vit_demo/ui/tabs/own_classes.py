@@ -13,7 +13,7 @@ from vit_demo.contract import DemoError, OwnClasses, OwnPrediction, PictureVecto
 from vit_demo.contract.own_classes import MAX_CLASSES, MAX_EXAMPLES, MAX_NAME, THUMB_PX, class_name
 from vit_demo.ui.offered import OfferedDropdown
 from vit_demo.ui.page import MODEL_POOL, Asked, Page, Updates
-from vit_demo.ui.tabs.features_pictures import chosen_pictures, example_choices, opened, several
+from vit_demo.ui.tabs.features_pictures import chosen_pictures, example_choices, several
 from vit_demo.ui.tabs.predict import bar, percent, signed
 from vit_demo.ui.takeaway import Parcel, lines_for, npz_bytes, take_away
 from vit_demo.ui.views import jpeg_url
@@ -89,7 +89,7 @@ def begin(asked: Asked) -> Updates:
     """Two classes of example pictures, to see what comes of them."""
     own = None
     for name, keys in BEGINNING.items():
-        pictures = tuple(opened(example) for example in asked.examples if example.key in keys)
+        pictures = tuple(example.picture() for example in asked.examples if example.key in keys)
         own = extended(asked, own, asked.say(f"own_classes.{name}"), pictures)
     return _answered(asked, own)[0]
 

@@ -14,12 +14,6 @@ function mapOf(bytes, index, count, top) {
   return values;
 }
 
-function meanOf(maps) {
-  const mean = new Float32Array(maps[0].length);
-  for (const map of maps) for (let i = 0; i < mean.length; i++) mean[i] += map[i] / maps.length;
-  return mean;
-}
-
 function largest(values) {
   let top = -Infinity;
   for (const value of values) if (value > top) top = value;
@@ -98,5 +92,5 @@ function paintScale(canvas, table) {
 }
 
 if (typeof module !== "undefined") {
-  module.exports = { bytesOf, mapOf, meanOf, largest, massMask, coloursOf, rankOf, patchAt, stepOf, percent, fill };
+  module.exports = { bytesOf, mapOf, largest, massMask, coloursOf, rankOf, patchAt, stepOf, percent, fill };
 }
