@@ -91,7 +91,8 @@ class Explainer:
 
     def prepare(self, model: str) -> None:
         """Computes what the views of a loaded model share, so that the first look at them need not wait."""
-        self._compute("details/prepare", model)
+        if not self._runs_elsewhere:  # on ZeroGPU each task has a process of its own, which would know nothing of it
+            self._compute("details/prepare", model)
 
     def fetch(self, model: str) -> None:
         """Puts a model's files on this machine without loading them."""
@@ -176,10 +177,15 @@ class Explainer:
         return self._answer("embeddings/anatomy", as_rgb(image), model, size)
 
     def interpolation(
-        self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE, first: str | None = None, second: str = "timm"
+        self,
+        image: Picture,
+        model: str,
+        size: SizeChoice = NATIVE_SIZE,
+        first: str | None = None,
+        second: str = "google",
     ) -> contract.Interpolation:
-        """The position table on the picture's grid by two conventions (None: the checkpoint's own), and what their
-        difference does to its features and prediction."""
+        """What the difference of two conventions of stretching the position table (None: the checkpoint's own) does to
+        a picture's features and prediction."""
         return self._answer("interpolation/compare", as_rgb(image), model, size, first, second)
 
     def stretched_table(

@@ -444,7 +444,7 @@ class FakeExplainer:
         names = (*[""] * len(own), *self.neighbours[0])
         cosines = np.linspace(0.9, -0.3, len(numbers))
         places = np.random.default_rng(9).normal(size=(len(numbers) + 1, 2))
-        explained = None if plane == "umap" else np.array([0.5, 0.25])
+        explained = None if plane == "umap" and "umap" in self.planes else np.array([0.5, 0.25])
         return Alike(numbers, names, cosines, places, explained, self.planes, by, 2, True, info)
 
     def picture_vectors(self, images, model):

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import struct
+from dataclasses import replace
 from html import unescape
 
 import numpy as np
@@ -217,6 +218,15 @@ def test_the_table_is_shown_as_trained_and_by_every_convention_on_one_scale(aske
     assert np.abs(decoded(apart) - 100 * found.positions).max() < 0.01
     cells = re.findall(r"<td>([^<]+)</td>", updates["embeddings_stretched_html"])
     assert cells == [f"{100 * value:.1f}" for value in found.apart.ravel()]
+
+
+def test_another_picture_is_a_change_of_the_tables_value_which_its_effect_follows(asked, tall):
+    values = [
+        embeddings_stretch.redraw(one, *STRETCHED)["embeddings_stretched"]
+        for one in (asked, replace(asked, image=tall))
+    ]
+    assert values[0] != values[1]
+    assert maps_of(values[0]) == maps_of(values[1])
 
 
 def test_a_component_has_a_scale_around_zero_for_all_its_maps(asked):

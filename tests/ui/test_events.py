@@ -62,8 +62,8 @@ def notices(monkeypatch):
 @pytest.mark.parametrize(
     ("tab", "computed", "updated"),
     [
-        ("attention", {"attention_layer", "attention_wall"}, {"attention", "status"}),
-        ("predict", {"predict"}, {"predict_html", "predict_help", "predict_why", "status"}),
+        ("attention", {"attention_layer", "attention_wall"}, {"attention", "status", "shown"}),
+        ("predict", {"predict"}, {"predict_html", "predict_help", "predict_why", "status", "shown"}),
         (
             "embeddings",
             {
@@ -75,7 +75,7 @@ def notices(monkeypatch):
                 "rotation",
                 "stretched_table",
             },
-            {*build.embeddings.FILLS.split(), "status"},
+            {*build.embeddings.FILLS.split(), "status", "shown"},
         ),
     ],
 )
@@ -133,14 +133,29 @@ def test_a_tab_that_remains_is_computed_once_and_again_for_another_question(open
     first = open_depth({})
     assert first["depth_html"]
     explainer.calls.clear()
-    assert open_depth(first["shown"]) == {}
+    again = {"status": first["status"], "shown": first["shown"]}
+    assert open_depth(first["shown"]) == again
     assert explainer.calls == []
-    assert open_depth(first["shown"], selection={"layer": 1}) == {}  # its figures show all layers
+    assert open_depth(first["shown"], selection={"layer": 1}) == again  # its figures show all layers
     for changes in ({"image": tall}, {"model": FEATURES}, {"side": 96}, {"keep_shape": True}, {"language": "zh"}):
         assert open_depth(first["shown"], **changes)["depth_html"]
 
 
-@pytest.mark.parametrize("shown", [None, [], "depth", {"depth": "another"}, {"depth": 7}])
+def test_a_detour_forgets_what_it_stopped(open_depth, explainer, examples, image, tall):
+    first = open_depth({})["shown"]
+    asked = dict(image=tall, model=HEAD, side=48, keep_shape=False, selection={}, language="en")
+    away = events.show_tab(build.predict, explainer, examples, *asked.values(), first)["shown"]
+    assert away == {}
+    assert open_depth(away)["depth_html"]
+
+
+def test_see_why_begins_relevance_anew_and_leaves_depth_alone():
+    one = {"question": "a", "status": ""}
+    assert build.predict.without_relevance({"relevance": one, "depth": one}) == (None, {"depth": one})
+    assert build.predict.without_relevance(None) == (None, {})
+
+
+@pytest.mark.parametrize("shown", [None, [], "depth", {"depth": "another"}, {"depth": 7}, {"depth": {}}])
 def test_what_was_never_shown_is_computed(open_depth, shown):
     assert open_depth(shown)["depth_html"]
 
@@ -150,6 +165,23 @@ def test_a_tab_that_does_not_remain_is_computed_whenever_it_is_opened(show, expl
     explainer.calls.clear()
     assert show(tab="predict", shown=shown)["predict_html"]
     assert "predict" in explainer.questions
+
+
+def test_a_refused_picture_is_raised_before_anything_is_computed(show, explainer):
+    with pytest.raises(PictureError, match="damaged"):
+        show(image=PictureError("picture.damaged"))
+    assert explainer.calls == []
+
+
+def test_the_status_line_counts_rows_by_columns_and_all_tokens(show):
+    status = show()["status"]
+    assert "3×5 patches of 16 px" in status
+    assert "18 tokens" in status  # 15 patches, a class token and two registers
+
+
+def test_the_status_line_says_when_the_forward_pass_was_kept(show, explainer):
+    explainer.cached = True
+    assert "forward pass 12 ms, kept" in show()["status"]
 
 
 @pytest.mark.parametrize(("layer", "index"), [(0, 0), (5, 5), (6, 5), (999, 5), (None, 5)])

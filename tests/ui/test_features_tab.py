@@ -127,11 +127,20 @@ def test_the_page_wide_layer_is_asked_for_and_shown(asked, explainer):
 )
 def test_a_layer_is_remembered_for_the_whole_page(asked, slider, layer):
     before = replace(asked, selection=Selection(layer=3, head=1, token="2,4"))
-    updates = features.at_layer(before, slider, *given())
-    assert updates["selection"] == {"layer": layer, "head": 1, "token": "2,4"}
+    told, shown = features.at_layer(before, slider, *given())
+    assert told == {"selection": {"layer": layer, "head": 1, "token": "2,4"}}
+    assert shown["features_colours"]
     depth = before.explainer.details(HEAD).depth
     shown = depth - 1 if layer is None else layer
     assert next(args for question, args in before.explainer.calls if question == "pca")[3] == shown
+
+
+def test_a_view_that_fails_leaves_the_layer_that_was_chosen(asked, explainer):
+    explainer.errors["pca"] = DemoError("features.no_foreground")
+    steps = features.at_layer(asked, 3, *given())
+    assert next(steps)["selection"]["layer"] == 2
+    with pytest.raises(DemoError):
+        next(steps)
 
 
 # --------------------------------------------------------------------------------------------------------- other views
@@ -265,9 +274,9 @@ def test_umap_is_offered_where_it_is_there_and_says_what_its_plane_means(asked, 
     updates = features.redraw(asked, *given(view="alike", plane="umap"))
     assert updates["features_plane"]["visible"] == (len(planes) > 1)
     assert explainer.calls[-1][1][-1] == "umap"
-    assert say("features.plane_umap") in updates["features_alike_html"]
-    by_pca = features.redraw(asked, *given(view="alike", plane="pca"))["features_alike_html"]
-    assert say("features.plane", first="50", second="25") in by_pca
+    by_umap, by_pca = say("features.plane_umap"), say("features.plane", first="50", second="25")
+    assert (by_umap if len(planes) > 1 else by_pca) in updates["features_alike_html"]
+    assert by_pca in features.redraw(asked, *given(view="alike", plane="pca"))["features_alike_html"]
 
 
 # ----------------------------------------------------------------------------------------------------- from a browser

@@ -172,7 +172,7 @@ def test_classes_taken_away_can_be_brought_back(asked, two):
 def test_one_click_begins_with_two_classes_of_examples(explainer, image, language):
     examples = read_examples(EXAMPLES)
     asked = Asked(explainer, examples, image, HEAD, SizeChoice(), Selection(), language)
-    updates = tab.begin(asked)
+    updates = tab.begin(asked, None)
     own = updates["own_classes_set"]
     assert own.names == (say("own_classes.animals", language), say("own_classes.things", language))
     keys = {example.key for example in examples}
@@ -180,6 +180,7 @@ def test_one_click_begins_with_two_classes_of_examples(explainer, image, languag
         assert set(wanted) <= keys
         assert (own.labels == label).sum() == len(wanted)
     assert updates["own_classes_begin"]["visible"] is False
+    assert tab.begin(asked, own) == {}
     gone = tab.remove(asked, tab.remove(asked, own, own.names[0])["own_classes_set"], own.names[1])
     assert gone["own_classes_set"] is None
     assert gone["own_classes_begin"]["visible"] is True

@@ -36,7 +36,10 @@ def alike(engine: Engine, image: np.ndarray, own: Pictures, model: str, by: Pict
     order = torch.argsort(cosines, descending=True, stable=True).tolist()
     placed = torch.cat([vectors[order], query[None]])
     planes = ("pca", "umap") if len(placed) >= FEWEST_FOR_UMAP and find_spec("umap") else ("pca",)
-    places, explained = _plane(placed, plane if plane in planes else "pca")
+    plane = plane if plane in planes else "pca"
+    name = ("plane", plane, model, loaded.revision, by, *(there[i] for i in kept), digests[-1])
+    make = lambda: _plane(placed, plane)  # noqa: E731 – UMAP takes seconds
+    places, explained = engine.kept.get_or_make(name, make, lambda made: made[0].nbytes)[0]
     return Alike(
         own=tuple(kept[i] if kept[i] < len(own) else None for i in order),
         names=tuple("" if kept[i] < len(own) else examples.files[kept[i] - len(own)] for i in order),

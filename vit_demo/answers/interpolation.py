@@ -13,7 +13,6 @@ from vit_demo.answers.predict import class_names
 from vit_demo.checkpoints.load import LoadedModel
 from vit_demo.contract import DemoError, Interpolation, SizeChoice, StretchedTable
 from vit_demo.engine import Engine
-from vit_demo.model import Encoded
 from vit_demo.model.position import RESAMPLING
 from vit_demo.preprocess import checked_grid, prepare
 
@@ -79,11 +78,15 @@ def compare(
     loaded = engine.load(model)
     first, second = _rules(loaded, first, second)
     prepared = prepare(image, loaded.preprocess, loaded.model.config.patch_px, size)
+    pixels = torch.from_numpy(prepared.pixels)[None].to(engine.hardware.device)
+    grid = loaded.model.grid_of(pixels)
 
     def make() -> Interpolation:
-        run = engine.run(image, model, size)
-        grid = run.info.grid
-        before, after = (_encoded(engine, image, model, size, loaded, rule) for rule in (first, second))
+        # Neither pass is kept: on a large grid they would push out what visitors still look at.
+        before, after = (
+            engine.encode(replace(loaded, model=with_resampling(loaded.model, rule)), pixels)[1]
+            for rule in (first, second)
+        )
         with torch.inference_mode():
             far = 1 - torch.cosine_similarity(before.tokens[0].float(), after.tokens[0].float(), dim=-1)
         far = far.clamp(min=0).cpu()
@@ -92,23 +95,12 @@ def compare(
             features=far[grid.num_prefix_tokens :].reshape(grid.shape).numpy(),
             class_feature=float(far[0]) if loaded.model.config.class_token else None,
             **_predictions(loaded, before.logits, after.logits),
-            picture=run.prepared.picture,
+            picture=prepared.picture,
             grid=grid,
         )
 
     key = ("interpolation", model, loaded.revision, prepared.digest, first, second)
     return engine.kept.get_or_make(key, make, lambda made: made.features.nbytes + made.picture.nbytes)[0]
-
-
-def _encoded(
-    engine: Engine, image: np.ndarray, model: str, size: SizeChoice, loaded: LoadedModel, rule: str
-) -> Encoded:
-    """The pass under a rule: the one at hand where it is the checkpoint's own, else a new one that is not kept."""
-    if rule == loaded.model.config.position_resampling:
-        return engine.run(image, model, size).encoded
-    prepared = prepare(image, loaded.preprocess, loaded.model.config.patch_px, size)
-    pixels = torch.from_numpy(prepared.pixels)[None].to(engine.hardware.device)
-    return engine.encode(replace(loaded, model=with_resampling(loaded.model, rule)), pixels)[1]
 
 
 def _predictions(loaded: LoadedModel, before: Tensor | None, after: Tensor | None) -> dict:

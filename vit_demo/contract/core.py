@@ -110,7 +110,7 @@ class PreparedImage:
 class SizeChoice:
     """The input size asked for: the shortest side in pixels (None = the checkpoint's own size), and whether the
     picture keeps its shape instead of being cropped to the native aspect. Or the `grid` itself, (rows, columns) of
-    patches, to whose shape the picture is cropped."""
+    patches, to whose shape the picture is cropped, or squashed where the checkpoint's own preprocessing does that."""
 
     side: int | None = None
     keep_shape: bool = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import asdict
 from html import escape
@@ -17,7 +16,7 @@ from vit_demo.ui.captions import card_html, embeddings_status_html, model_choice
 from vit_demo.ui.drawing import start_picture
 from vit_demo.ui.gallery import Example
 from vit_demo.ui.inputs import language_of
-from vit_demo.ui.page import Asked, Selection, Updates, asked_of
+from vit_demo.ui.page import Selection, Updates, asked_of, question_of
 from vit_demo.ui.tabs.attention import patches_data
 from vit_demo.ui.views import strip_value
 
@@ -63,39 +62,36 @@ def show_tab(
     shown: object,
     *given,
 ) -> Updates:
-    """One tab's view. `shown` says what each tab that REMAINS has been computed for: while that is still what the page
-    asks for, it is left as it is, with all that was added to it since."""
+    """One tab's view. `shown` says what each tab that REMAINS has been computed for, and the status line that came with
+    it: while that is still what the page asks for, the tab is left as it is, with all that was added to it since.
+
+    Whatever was computed for another question is forgotten: what ran for it was stopped when the page went on.
+    """
     asked = asked_of(explainer, examples, image, model, side, keep_shape, selection, language)
     if asked is None:
         return {}
-    shown = shown if isinstance(shown, dict) else {}
-    question = question_of(asked) if tab.REMAINS else None
-    if question is not None and shown.get(tab.NAME) == question:
-        return {}
+    question, shown = question_of(asked), shown if isinstance(shown, dict) else {}
+    kept = {name: one for name, one in shown.items() if isinstance(one, dict) and one.get("question") == question}
+    if tab.NAME in kept:
+        return {"status": kept[tab.NAME].get("status", ""), "shown": kept}
     started = time.perf_counter()
     updates, info = tab.show(asked, *given)
     view_ms = 1000 * (time.perf_counter() - started)
-    if question is not None:
-        updates["shown"] = {**shown, tab.NAME: question}
     if isinstance(info, RunInfo):
         view_ms = max(0.0, view_ms - (0 if info.cached else info.forward_ms))
-        return {**updates, "status": status_html(info, view_ms, asked.language)}
-    details = explainer.details(model)
-    return {**updates, "status": embeddings_status_html(details, info, view_ms, asked.language)}
-
-
-def question_of(asked: Asked) -> str:
-    """A name for what the page asks of a tab: picture, model, size and language."""
-    name = hashlib.blake2b(digest_size=8)
-    name.update(f"{asked.image.shape} {asked.model} {asked.size} {asked.language}".encode())
-    name.update(np.ascontiguousarray(asked.image))
-    return name.hexdigest()
+        status = status_html(info, view_ms, asked.language)
+    else:
+        status = embeddings_status_html(explainer.details(model), info, view_ms, asked.language)
+    if tab.REMAINS:
+        kept[tab.NAME] = {"question": question, "status": status}
+    return {**updates, "status": status, "shown": kept}
 
 
 def _without_picture(tabs: tuple[ModuleType, ...], language: str) -> Updates:
     """What was computed from a picture goes with it; what shows the model alone stays."""
     words = f'<div class="vd-status"><p>{say("page.no_picture", language)}</p></div>'
-    return {"status": words, "shown": {}, **{name: None for tab in tabs for name in tab.OF_PICTURE.split()}}
+    gone = {name: None for tab in tabs for name in tab.OF_PICTURE.split()}
+    return {**gone, "predict_why": gr.update(visible=False), "status": words, "shown": {}}
 
 
 # ------------------------------------------------------------------------------------------------------------- model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import logging
 import re
@@ -190,6 +191,14 @@ def asked_of(
         return None
     chosen = Selection.of(selection)
     return Asked(explainer, examples, image, model, size_of(side, keep_shape), chosen, language_of(language))
+
+
+def question_of(asked: Asked) -> str:
+    """A name for what the page asks of a tab: picture, model, size and language."""
+    name = hashlib.blake2b(digest_size=8)
+    name.update(f"{asked.image.shape} {asked.model} {asked.size} {asked.language}".encode())
+    name.update(np.ascontiguousarray(asked.image))
+    return name.hexdigest()
 
 
 def softened(handler: Callable[..., Any], names: tuple[str, ...], language_at: int = -1) -> Callable[..., Any]:

@@ -21,7 +21,8 @@ WORDS = {
     "remove": "Remove it",
     "file": "Bring back classes (NPZ)",
     "count": "{count} pictures",
-    "empty": "No classes yet. Type a name, choose pictures, and add them; two classes are enough. Or see first how it looks:",
+    "empty": "No classes yet. Type a name, choose pictures, and add them; two classes are enough.",
+    "or_begin": "Or see first how it looks:",
     "saw": "the picture that the model saw",
     "knn": (
         "Votes of the {k} closest examples, closer ones count more (DINO's k-NN). Leaving one out, {right} % of the {count} "

@@ -37,7 +37,7 @@ FILLS = (
     "similarity positions_help filters_html filters_help embeddings_structure embeddings_axes embeddings_rotation "
     f"embeddings_bank embeddings_input embeddings_input_html {stretch.FILLS}"
 )
-OF_PICTURE = f"embeddings_bank embeddings_input embeddings_input_html {stretch.EFFECT}"
+OF_PICTURE = f"embeddings_rotation embeddings_bank embeddings_input embeddings_input_html {stretch.EFFECT}"
 REMAINS = False
 COMPONENTS = 7  # and the map by offset: two rows of four
 MOST_POSITIONS = 2048  # whose full matrix of similarities still travels, 4 MB

@@ -11,9 +11,10 @@ import numpy as np
 from vit_demo.contract import DemoError, Interpolation, SizeChoice, StretchedTable
 from vit_demo.render.colour import DIVERGING
 from vit_demo.ui.offered import OfferedDropdown, OfferedSlider
-from vit_demo.ui.page import QUIET, Asked, Page, Updates
+from vit_demo.ui.page import QUIET, Asked, Page, Updates, question_of
 from vit_demo.ui.tabs.embeddings_views import Map, MapsView, around_zero, from_zero, maps_value, table_html
 from vit_demo.ui.tabs.features_controls import number_of
+from vit_demo.ui.views import jpeg_url
 
 CONTROLS = "embeddings_rows embeddings_cols embeddings_shown embeddings_first embeddings_second"
 FILLS = "embeddings_stretched embeddings_stretched_html embeddings_shown embeddings_first embeddings_second"
@@ -23,6 +24,7 @@ OWN = "own"
 # Not square, and few patches: on any machine the picture's passes follow the sliders.
 ROWS, COLS, MOST = 16, 24, 64
 COMPONENTS = 4
+SAW_PX = 320
 
 
 def layout(page: Page) -> None:
@@ -54,7 +56,8 @@ def wire(page: Page) -> None:
         page.parts[name].input(**page.ask(redraw, CONTROLS, FILLS, **QUIET))
     # Whatever changed the tables, the picture's two passes follow by themselves. What stands in a tab that is not open
     # tells of no change.
-    followed = page.ask(effect, CONTROLS, EFFECT, **QUIET)
+    seen = dict(QUIET, show_progress="minimal", show_progress_on=page.of("embeddings_compare_html"))
+    followed = page.ask(effect, CONTROLS, EFFECT, **seen)
     page.parts["embeddings_stretched"].change(**followed)
     page.parts["embeddings_tab_grid"].select(**followed)
 
@@ -84,14 +87,14 @@ def redraw(asked: Asked, *given) -> Updates:
             raise
         words = f'<p class="vd-how">{escape(error.say(asked.language))}</p>'
         return {"embeddings_stretched": maps_value([], asked.language), "embeddings_stretched_html": words}
-    return {
-        "embeddings_stretched": maps_value(table_maps(asked, found), asked.language, "embeddings.hint_stretched"),
-        "embeddings_stretched_html": apart_html(asked, found),
-    }
+    value = maps_value(table_maps(asked, found), asked.language, "embeddings.hint_stretched")
+    # The tables are the model's alone, but what they do is the picture's: another picture is a change too.
+    value["data"]["of"] = question_of(asked)
+    return {"embeddings_stretched": value, "embeddings_stretched_html": apart_html(asked, found)}
 
 
 def effect(asked: Asked, *given) -> Updates:
-    """Two passes of the picture, cropped to the grid of the sliders, that differ in the convention alone."""
+    """Two passes of the picture, on the grid of the sliders, that differ in the convention alone."""
     grid, _, first, second = chosen(given)
     try:
         found = asked.explainer.interpolation(asked.image, asked.model, SizeChoice(grid=grid), first, second)
@@ -100,9 +103,10 @@ def effect(asked: Asked, *given) -> Updates:
             raise
         return {"embeddings_maps": maps_value([], asked.language), "embeddings_compare_html": ""}
     features = Map(asked.say("embeddings.features_apart"), found.features, from_zero(found.features))
+    saw = jpeg_url(found.picture, SAW_PX)
     return {
         "embeddings_maps": maps_value([features], asked.language, "embeddings.hint_features"),
-        "embeddings_compare_html": effect_html(asked, found),
+        "embeddings_compare_html": f'<img class="vd-emb-saw" src="{saw}" alt="">{effect_html(asked, found)}',
     }
 
 

@@ -21,7 +21,7 @@ from vit_demo.contract import (
 from vit_demo.render.colour import SEQUENTIAL
 from vit_demo.ui.binary import pack_arrays
 from vit_demo.ui.offered import OfferedDropdown, OfferedRadio, OfferedSlider
-from vit_demo.ui.page import QUIET, Asked, Page, Updates
+from vit_demo.ui.page import QUIET, Asked, Page, Stream, Updates
 from vit_demo.ui.tabs.features_carry import carry
 from vit_demo.ui.tabs.features_controls import CONTROLS, GIVEN, VIEWS, Controls, number_of
 from vit_demo.ui.tabs.features_figures import evolution_html, norms_html, segments_html
@@ -146,14 +146,15 @@ def _alike(page: Page) -> None:
 
 def wire(page: Page) -> None:
     parts = page.parts
-    again = page.ask(redraw, GIVEN, FILLS, **QUIET)
+    # Said on the view, since for some models it takes seconds, and UMAP once half a minute.
+    seen = dict(QUIET, show_progress="minimal", show_progress_on=page.of(SHOWN))
+    again = page.ask(redraw, GIVEN, FILLS, **seen)
     for name in VIEWS:
         opened = partial(str, name)
         parts[f"features_tab_{name}"].select(opened, None, parts["features_view"], **QUICK)
     # The first view's tab reports itself selected whenever the page's tab opens: nothing has changed then.
-    seen = dict(QUIET, show_progress="minimal", show_progress_on=page.of(SHOWN))  # for some models it takes seconds
-    parts["features_view"].change(**page.ask(redraw, GIVEN, FILLS, **seen))
-    parts["features_layer"].input(**page.ask(at_layer, f"features_layer {GIVEN}", f"{FILLS} selection", **QUIET))
+    parts["features_view"].change(**again)
+    parts["features_layer"].input(**page.ask(at_layer, f"features_layer {GIVEN}", f"{FILLS} selection", **seen))
     for name in CONTROLS.split():
         part = parts[f"features_{name}"]
         (part.change if name in ("uploads", "own") else part.input)(**again)
@@ -191,12 +192,13 @@ def redraw(asked: Asked, *given) -> Updates:
     return _view(asked, Controls.of(asked, given), asked.explainer.details(asked.model).depth)[0]
 
 
-def at_layer(asked: Asked, layer: object, *given) -> Updates:
+def at_layer(asked: Asked, layer: object, *given) -> Stream:
     """The open view at another layer, which becomes the page's; the last one stays the last for a deeper model."""
     depth = asked.explainer.details(asked.model).depth
     index = min(max(round(number_of(layer, depth)), 1), depth) - 1
     selection = replace(asked.selection, layer=None if index == depth - 1 else index)
-    return {**redraw(replace(asked, selection=selection), *given), "selection": asdict(selection)}
+    yield {"selection": asdict(selection)}  # at once: a view that fails, or takes its time, must not undo it
+    yield redraw(replace(asked, selection=selection), *given)
 
 
 def _view(asked: Asked, controls: Controls, depth: int) -> tuple[Updates, RunInfo]:

@@ -75,7 +75,7 @@ def wire(page: Page) -> None:
     parts = page.parts
     emptied = f"{ANSWER} own_classes_uploads own_classes_examples"
     given = "own_classes_set own_classes_name own_classes_examples own_classes_uploads"
-    parts["own_classes_begin"].click(**page.ask(begin, "", ANSWER, **BUSY))
+    parts["own_classes_begin"].click(**page.ask(begin, "own_classes_set", ANSWER, **BUSY))
     parts["own_classes_add"].click(**page.ask(add, given, emptied, **BUSY))
     parts["own_classes_add_this"].click(**page.ask(add_this, "own_classes_set own_classes_name", ANSWER, **BUSY))
     parts["own_classes_remove"].click(**page.ask(remove, "own_classes_set own_classes_removed", ANSWER, **BUSY))
@@ -85,8 +85,10 @@ def wire(page: Page) -> None:
 # ------------------------------------------------------------------------------------------------------------ handlers
 
 
-def begin(asked: Asked) -> Updates:
-    """Two classes of example pictures, to see what comes of them."""
+def begin(asked: Asked, own: object) -> Updates:
+    """Two classes of example pictures, to see what comes of them; what was collected already stays."""
+    if isinstance(own, OwnClasses):
+        return {}
     own = None
     for name, keys in BEGINNING.items():
         pictures = tuple(example.picture() for example in asked.examples if example.key in keys)
@@ -204,7 +206,8 @@ def board_html(asked: Asked, own: OwnClasses) -> str:
 def _answer_html(asked: Asked, own: OwnClasses | None) -> tuple[str, RunInfo | None]:
     """The page's picture by the collection, or what is still missing."""
     if own is None:
-        return f'<p class="vd-how">{escape(asked.say("own_classes.empty"))}</p>', None
+        words = f"{asked.say('own_classes.empty')} {asked.say('own_classes.or_begin')}"
+        return f'<p class="vd-how">{escape(words)}</p>', None
     try:
         answer = asked.explainer.own_classes(asked.image, own, asked.model)
     except DemoError as error:  # no toast: the tab is only being looked at

@@ -65,8 +65,7 @@ def carry(asked: Asked) -> Parcel:
 def wire(page: Page) -> None:
     """“See why” opens the Relevance tab, which begins with the best answer."""
     opened = "() => { document.querySelector('[data-tab-id=relevance]').click() }"
-    # Nothing chosen, nothing shown: Relevance begins anew.
-    anew = dict(fn=lambda: (None, {}), inputs=None, outputs=page.of("relevance_chosen shown"), queue=False)
+    anew = dict(fn=without_relevance, inputs=page.of("shown"), outputs=page.of("relevance_chosen shown"), queue=False)
     why = page.parts["predict_why"].click(**anew)
     why.then(None, None, None, js=opened)
 
@@ -77,6 +76,12 @@ def _bars(answer: Prediction, language: str) -> str:
     if others > 0:
         rows.append(bar(say("predict.rest", language, count=f"{others:,}"), answer.rest, "vd-rest"))
     return f'<ol class="vd-bars">{"".join(rows)}</ol>'
+
+
+def without_relevance(shown: object) -> tuple[None, dict]:
+    """Nothing chosen and nothing shown there: Relevance begins anew."""
+    shown = shown if isinstance(shown, dict) else {}
+    return None, {name: one for name, one in shown.items() if name != "relevance"}
 
 
 def bar(label: str, share: float, kind: str = "") -> str:

@@ -105,6 +105,7 @@ def wire(page: Page) -> None:
     parts["relevance_faith_stop"].click(None, cancels=[faith])
     # What goes on in parts would paint over the answers to a new question.
     page_wide = (
+        ("predict_why", "click"),
         ("image", "change"),
         ("model", "select"),
         ("model", "input"),
