@@ -502,7 +502,7 @@ TABS = {
     "embeddings": "#vd-embeddings-structure canvas",
     "features": "#vd-features-colours canvas",
     "own_classes": "#vd-own-answer p",
-    "draw": "canvas",
+    "draw": ".vd-draw-curve polyline",
 }
 TAB_VIEWS = {"embeddings": EMBEDDINGS_VIEWS, "features": FEATURES_VIEWS}
 

@@ -274,6 +274,7 @@ function drawCurve(name, series, low, high, epoch, label) {
     svg.append(made);
   };
   svg.replaceChildren();
+  svg.setAttribute("role", "img");  // with its name, and not before it is one
   svg.setAttribute("aria-label", words["curve_" + name]);
   for (const value of ticks(low, high, 4)) {
     const y = top + height * (1 - (value - low) / (high - low));
