@@ -124,7 +124,7 @@ def open_depth(explainer, examples, image):
 
     def ask(shown, **changes):
         asked = dict(image=image, model=HEAD, side=48, keep_shape=False, selection={}, language="en") | changes
-        return events.show_tab(build.depth, explainer, examples, *asked.values(), shown, [], False)
+        return events.show_tab(build.depth, page.asked_of(explainer, examples, *asked.values()), shown, [], False)
 
     return ask
 
@@ -144,7 +144,7 @@ def test_a_tab_that_remains_is_computed_once_and_again_for_another_question(open
 def test_a_detour_forgets_what_it_stopped(open_depth, explainer, examples, image, tall):
     first = open_depth({})["shown"]
     asked = dict(image=tall, model=HEAD, side=48, keep_shape=False, selection={}, language="en")
-    away = events.show_tab(build.predict, explainer, examples, *asked.values(), first)["shown"]
+    away = events.show_tab(build.predict, page.asked_of(explainer, examples, *asked.values()), first)["shown"]
     assert away == {}
     assert open_depth(away)["depth_html"]
 

@@ -20,6 +20,7 @@ from vit_demo.training.evaluate import features_of, knn_predictions, normalised
 from vit_demo.training.loop import (
     DIGITS_CONFIG,
     Progress,
+    follow,
     initialised,
     make_optimiser,
     resume,
@@ -157,13 +158,6 @@ def moved_centre(centre: Tensor, teacher: Tensor, momentum: float) -> Tensor:
     return momentum * centre + (1 - momentum) * teacher.detach().flatten(0, -2).mean(dim=0)
 
 
-@torch.no_grad()
-def follow(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
-    """θ_t ← λ·θ_t + (1 − λ)·θ_s, in place. Section 3.1, teacher network."""
-    for kept, new in zip(teacher.parameters(), student.parameters(), strict=True):
-        kept.mul_(momentum).add_(new, alpha=1 - momentum)
-
-
 def train_dino(
     training: Digits,
     held_out: Digits,
@@ -248,6 +242,7 @@ def dino_epoch(
         optimiser.step()
         mean_output += ((wanted - pair.centre) / sharp).softmax(dim=-1).mean(dim=(0, 1)) / len(batches)
         pair.centre.copy_(moved_centre(pair.centre, wanted, recipe.centre_momentum))
+        # θ_t ← λ·θ_t + (1 − λ)·θ_s: section 3.1, teacher network
         follow(teacher, student, cosine(done, steps, *recipe.teacher_momentum))
         total += loss.item() * len(chosen)
         if progress is not None:

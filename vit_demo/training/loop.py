@@ -185,7 +185,8 @@ def train_epoch(
         nn.utils.clip_grad_norm_(model.parameters(), recipe.most_norm)
         optimiser.step()
         if mean is not None:
-            follow(mean, model, recipe.averaging, (epoch - 1) * len(batches) + step)
+            done = (epoch - 1) * len(batches) + step  # at first less is kept, so that the start is forgotten
+            follow(mean, model, min(recipe.averaging, (1 + done) / (10 + done)))
         total += loss.item() * len(chosen)
         if progress is not None:
             progress(epoch, step + 1, len(batches), loss.item())
@@ -193,9 +194,8 @@ def train_epoch(
 
 
 @torch.no_grad()
-def follow(mean: nn.Module, model: nn.Module, averaging: float, step: int) -> None:
-    """mean ← k·mean + (1 − k)·model, k = `averaging` but less in the first steps, so that the start is forgotten."""
-    kept = min(averaging, (1 + step) / (10 + step))
+def follow(mean: nn.Module, model: nn.Module, kept: float) -> None:
+    """mean ← kept·mean + (1 − kept)·model, parameter by parameter."""
     for averaged, now in zip(mean.parameters(), model.parameters(), strict=True):
         averaged.lerp_(now, 1 - kept)
 

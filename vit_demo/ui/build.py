@@ -135,10 +135,9 @@ def _wire(demo: gr.Blocks, page: Page, tabs: dict[str, gr.Tab]) -> None:
 
 def _opened(page: Page, module) -> dict:
     """The listener that shows one tab, carrying that tab's values alone."""
-    handler = partial(events.show_tab, module, page.explainer, page.examples)
     working = [page.parts["status"], page.of(module.FILLS)[0]]
     how = dict(MODEL_POOL, trigger_mode="always_last", show_progress="minimal", show_progress_on=working)
-    return page.listen(handler, f"shown {module.GIVEN}", f"{module.FILLS} status shown", **how)
+    return page.ask(partial(events.show_tab, module), f"shown {module.GIVEN}", f"{module.FILLS} status shown", **how)
 
 
 def _plain(page: Page, handler, given: str, fills: str, how: dict, wrap=softened) -> dict:

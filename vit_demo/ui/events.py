@@ -16,7 +16,7 @@ from vit_demo.ui.captions import card_html, embeddings_status_html, model_choice
 from vit_demo.ui.drawing import start_picture
 from vit_demo.ui.gallery import Example
 from vit_demo.ui.inputs import language_of
-from vit_demo.ui.page import Selection, Updates, asked_of, question_of
+from vit_demo.ui.page import Asked, Selection, Updates, asked_of, question_of
 from vit_demo.ui.tabs.attention import patches_data
 from vit_demo.ui.views import strip_value
 
@@ -40,36 +40,24 @@ def show(
     """The open tab's view of this picture, and the status line. Other tabs are computed when they are opened."""
     if model and image is None:
         return _without_picture(tabs, language_of(language))
-    at, chosen = 0, (image, model, side, keep_shape, selection, language)
+    asked = asked_of(explainer, examples, image, model, side, keep_shape, selection, language)
+    if asked is None:
+        return {}
+    at = 0
     for tab in tabs:
         count = len(tab.GIVEN.split())
         if open_tab == tab.NAME:
-            return show_tab(tab, explainer, examples, *chosen, shown, *given[at : at + count])
+            return show_tab(tab, asked, shown, *given[at : at + count])
         at += count
     return {}
 
 
-def show_tab(
-    tab: ModuleType,
-    explainer: ExplainerProtocol,
-    examples: tuple[Example, ...],
-    image: np.ndarray | DemoError | None,
-    model: str,
-    side: object,
-    keep_shape: object,
-    selection: object,
-    language: str,
-    shown: object,
-    *given,
-) -> Updates:
+def show_tab(tab: ModuleType, asked: Asked, shown: object, *given) -> Updates:
     """One tab's view. `shown` says what each tab that REMAINS has been computed for, and the status line that came with
     it: while that is still what the page asks for, the tab is left as it is, with all that was added to it since.
 
     Whatever was computed for another question is forgotten: what ran for it was stopped when the page went on.
     """
-    asked = asked_of(explainer, examples, image, model, side, keep_shape, selection, language)
-    if asked is None:
-        return {}
     question, shown = question_of(asked), shown if isinstance(shown, dict) else {}
     kept = {name: one for name, one in shown.items() if isinstance(one, dict) and one.get("question") == question}
     if tab.NAME in kept:
@@ -81,7 +69,7 @@ def show_tab(
         view_ms = max(0.0, view_ms - (0 if info.cached else info.forward_ms))
         status = status_html(info, view_ms, asked.language)
     else:
-        status = embeddings_status_html(explainer.details(model), info, view_ms, asked.language)
+        status = embeddings_status_html(asked.explainer.details(asked.model), info, view_ms, asked.language)
     if tab.REMAINS:
         kept[tab.NAME] = {"question": question, "status": status}
     return {**updates, "status": status, "shown": kept}
@@ -202,9 +190,8 @@ def square_of(example: Example, card: ModelCard) -> np.ndarray:
     """An example as a model of this card will roughly see it: the centre, at its native size."""
     from PIL import Image, ImageOps
 
-    with Image.open(example.path) as picture:
-        height, width = card.native_size
-        return np.asarray(ImageOps.fit(picture.convert("RGB"), (width, height), Image.Resampling.BICUBIC))
+    height, width = card.native_size
+    return np.asarray(ImageOps.fit(Image.fromarray(example.picture()), (width, height), Image.Resampling.BICUBIC))
 
 
 def language_of_request(request: gr.Request | None) -> str:

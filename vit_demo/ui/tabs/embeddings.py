@@ -163,7 +163,9 @@ def structure_view(asked: Asked) -> tuple[dict, str]:
         first=(1 - found.grid.rows, 1 - found.grid.cols),
     )
     maps = [by_offset]
-    for number, (values, share) in enumerate(zip(found.components, found.explained, strict=False), 1):
+    for number, (values, share) in enumerate(
+        zip(found.components, found.explained[: len(found.components)], strict=True), 1
+    ):
         title = asked.say("embeddings.position_component", number=number, share=f"{100 * share:.1f}")
         maps.append(Map(title, values, around_zero(values), DIVERGING))
     hint = "embeddings.hint_rope" if rope else "embeddings.hint_structure"
