@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # from a clone; with `pip install .` it is not needed
+
 import torch
 from PIL import Image
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +15,8 @@ import torch
 from PIL import Image
 
 from vit_demo.cli import main
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +59,60 @@ def test_predict_takes_a_folder_of_pictures(model, picture, tmp_path, capsys):
     assert [row["picture"].rsplit("/", 1)[-1] for row in json.loads(out)] == ["again.webp", "noise.png"]
 
 
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_broken_picture_in_a_folder_is_named_and_passed_over(form, model, picture, tmp_path, capsys):
+    (tmp_path / "broken.png").write_bytes(b"not a picture")
+    Image.open(picture).save(tmp_path / "sound.webp")
+    code, out, err = run(capsys, "predict", str(tmp_path), "--model", model, "--device", "cpu", *form)
+    assert code == 1
+    assert str(tmp_path / "broken.png") in err
+    assert err.count("\n") == 1
+    assert "sound.webp" in out
+    assert "noise.png" in out
+    if form:
+        rows = {row["picture"].rsplit("/", 1)[-1]: row for row in json.loads(out)}
+        assert "not a picture" in rows["broken.png"]["error"]
+        assert len(rows["sound.webp"]["classes"]) == len(rows["noise.png"]["classes"]) == 3
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "cp437", "cp936", "ascii", "utf-8"])
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_no_console_encoding_ends_in_a_traceback(encoding, form, tmp_path, picture):
+    torch.manual_seed(0)
+    args = dict(img_size=48, embed_dim=48, depth=1, num_heads=3, num_classes=3)
+    names = ["猫", "łoś", "dog"]
+    twin = timm.create_model("vit_tiny_patch16_224", **args)
+    config = {"label_names": names}
+    timm.models.save_for_hf(twin, tmp_path / "m", model_config=config, model_args=args, safe_serialization=True)
+    command = [sys.executable, "-m", "vit_demo", "predict", picture, "--model", str(tmp_path / "m"), "--device", "cpu"]
+    environment = {**os.environ, "PYTHONUTF8": "0", "PYTHONIOENCODING": encoding}
+    done = subprocess.run([*command, *form], cwd=ROOT, env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    out = done.stdout.decode(encoding)
+    if form:
+        assert {row["label"] for row in json.loads(out)["classes"]} == set(names)
+    else:
+        assert "dog" in out
+
+
+@pytest.mark.parametrize(("token", "said"), [("4,1", "row 4, column 1"), ("0,3", "row 0, column 3")])
+def test_a_patch_outside_is_named_as_it_was_written(token, said, model, picture, capsys):
+    code, _, err = run(capsys, "attention", picture, "--model", model, "--token", token, "--device", "cpu")
+    assert code == 2
+    assert said in err
+    assert "from 1 to 3" in err
+
+
+def test_the_example_script_runs_as_its_first_line_says(model, tmp_path):
+    script = ROOT / "examples" / "attention_from_python.py"
+    assert "python examples/attention_from_python.py" in script.read_text().splitlines()[0]
+    command = [sys.executable, str(script), str(ROOT / "examples" / "dog.jpg"), model]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("head ") == 3
+
+
 def test_attention_adds_up_and_counts_from_one(model, picture, capsys):
     arguments = ("attention", picture, "--model", model, "--layer", "1", "--token", "3,2", "--json", "--device", "cpu")
     code, out, _ = run(capsys, *arguments)
@@ -89,7 +149,7 @@ def test_models_lists_the_catalogue_with_what_is_on_disk(capsys):
         (["predict", "{picture}", "--model", "{tmp}/none"], "Check the spelling"),
         (["predict", "{picture}", "--model", "{model}", "--size", "5"], "Choose a size"),
         (["attention", "{picture}", "--model", "{model}", "--layer", "9"], "no layer 9"),
-        (["attention", "{picture}", "--model", "{model}", "--token", "9,9"], "outside the grid"),
+        (["attention", "{picture}", "--model", "{model}", "--token", "9,9"], "no patch in row 9"),
         (["attention", "{picture}", "--model", "{model}", "--token", "reg1"], "no token reg1"),
         (["predict", "{picture}", "--model", "{model}", "--device", "cuda:7"], "no device cuda:7"),
     ],

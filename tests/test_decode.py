@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import signal
 import string
 import struct
@@ -81,6 +82,21 @@ def tiff_of_grey(raw: bytes, bits: int, white_is_zero: bool, height: int, width:
     tags += [(273, 8 + 2 + 9 * 12 + 4), (277, 1), (278, height), (279, len(raw))]
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
     return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + raw
+
+
+def tiff_of_bands(bands: int, bits: int, sample_format: int = 1, photometric: int = 1) -> bytes:
+    """A sound little TIFF of 4×4 pixels with that many interleaved bands (TIFF 6.0), all zero."""
+    size, tail = 4 * 4 * bands * bits // 8, 8 + 2 + 11 * 12 + 4
+    in_place = bands <= 2  # two 16-bit numbers fit into the entry itself
+    lists = b"".join(struct.pack("<" + "H" * bands, *[number] * bands) for number in (bits, sample_format))
+    places = [
+        number | number << 16 if in_place else tail + i * 2 * bands for i, number in enumerate((bits, sample_format))
+    ]
+    tags = [(256, 3, 1, 4), (257, 3, 1, 4), (258, 3, bands, places[0]), (259, 3, 1, 1), (262, 3, 1, photometric)]
+    tags += [(273, 4, 1, tail + len(lists)), (277, 3, 1, bands), (278, 3, 1, 4), (279, 4, 1, size), (284, 3, 1, 1)]
+    tags += [(339, 3, bands, places[1])]
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + lists + bytes(size)
 
 
 def with_png_size(data: bytes, width: int, height: int) -> bytes:
@@ -428,6 +444,29 @@ def test_truncated_file_is_refused(kind):
         assert refusal(data[:kept]) == "damaged"
 
 
+@pytest.mark.parametrize(
+    ("data", "name", "said"),
+    [
+        (tiff_of_bands(3, 32, sample_format=3, photometric=2), "tiff_floats", "3 band(s) of 32-bit"),
+        (tiff_of_bands(1, 64, sample_format=3), "tiff_floats", "1 band(s) of 64-bit"),
+        (tiff_of_bands(1, 64, sample_format=6), "tiff_complex", "64 bits"),
+        (tiff_of_bands(4, 16), "tiff_bands", "4 bands of 16 bits"),
+        (tiff_of_bands(7, 8), "tiff_bands", "7 bands of 8 bits"),
+        (encoded(quadrants().convert("YCbCr"), "TIFF"), "tiff_ycbcr", "YCbCr"),
+    ],
+)
+@pytest.mark.parametrize("read", [decode_picture, decode_untrusted])
+def test_sound_tiff_of_a_kind_that_is_not_read_is_called_by_its_kind(data, name, said, read):
+    assert refusal(data, read) == name
+    with pytest.raises(PictureError, match=re.escape(said)):
+        read(data)
+
+
+@pytest.mark.parametrize("data", [encoded(quadrants(), "TIFF")[:-900], tiff_of_bands(4, 16)[:60]])
+def test_truncated_tiff_is_still_called_damaged(data):
+    assert refusal(data) == "damaged"
+
+
 def test_damaged_png_is_refused():
     data = encoded(Image.radial_gradient("L").resize((320, 200)), "PNG")
     middle = len(data) // 2
@@ -620,7 +659,7 @@ def test_both_languages_have_the_same_sentences_and_placeholders():
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("name", ENGLISH)
 def test_every_sentence_is_for_people_and_says_what_to_do(name, language):
-    values = {"width": 5000, "height": 20, "size": 21, "limit": 20, "kind": "PDF"}
+    values = {"width": 5000, "height": 20, "size": 21, "limit": 20, "kind": "PDF", "bands": 4, "bits": 16}
     needed = {key: values[key] for key in placeholders(ENGLISH[name])}
     sentence = say(f"picture.{name}", language, **needed)
     assert_for_people(sentence)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vit_demo.contract import DemoError, Neighbours, Prediction, SizeChoice, TokenQuery
+from vit_demo.contract import DemoError, Neighbours, PictureError, Prediction, SizeChoice, TokenQuery
 from vit_demo.text import LANGUAGES, say
 
 if TYPE_CHECKING:
@@ -23,16 +24,35 @@ MARKS = {"on_disk": "on disk", "downloadable": "download", "out_of_reach": "out 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; 0, or 2 after a sentence on standard error that says what to do."""
+    """Runs one command. 0; 1 where some of several pictures could not be used, each named on standard error; 2 after a
+    sentence on standard error that says what to do."""
+    _never_fail_to_print()
     options = _parser().parse_args(arguments)
     try:
-        options.command(options)
+        return options.command(options) or 0
     except DemoError as error:
         print(f"error: {error.say(options.language)}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader of a pipe went away; it wants no more
         sys.stderr.close()
     return 0
+
+
+def _never_fail_to_print() -> None:
+    """A console that lacks a letter (cp1252, cp437 …) shows an escape for it, instead of ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _print_json(result: object) -> None:
+    """JSON that is valid in every encoding: letters that this console lacks are escaped as JSON escapes them."""
+    text = json.dumps(result, ensure_ascii=False, indent=2)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(result, indent=2)
+    print(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -106,7 +126,7 @@ def _models(options: argparse.Namespace) -> None:
             }
             for status in statuses
         ]
-        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        _print_json(rows)
         return
     for status in statuses:
         card = status.card
@@ -116,19 +136,28 @@ def _models(options: argparse.Namespace) -> None:
         print(f"{MARKS[status.availability]:<13}{size}  {kind:<9}{side:>4} px  {card.id}  [{card.licence}]")
 
 
-def _predict(options: argparse.Namespace) -> None:
+def _predict(options: argparse.Namespace) -> int:
+    """Each picture's answer as soon as it is there. In a folder, one that cannot be used is named and passed over."""
     explainer = _explainer(options.device)
     model = options.model or explainer.default_model()
     pictures = _pictures(options.picture)
-    results = []
+    rows, failed = [], 0
     for path in pictures:
-        answer = explainer.predict(_read(path), model, _size(options), options.top)
-        results.append((path, answer))
+        try:
+            answer = explainer.predict(_read(path), model, _size(options), options.top)
+        except PictureError as error:
+            if len(pictures) == 1:
+                raise
+            failed += 1
+            print(f"error: {path}: {error.say(options.language)}", file=sys.stderr)
+            rows.append({"picture": str(path), "model": model, "error": error.say(options.language)})
+            continue
+        rows.append({"picture": str(path), "model": model, **_answer_dict(answer)})
         if not options.json:
             _print_answer(path, answer, several=len(pictures) > 1)
     if options.json:
-        rows = [{"picture": str(path), "model": model, **_answer_dict(answer)} for path, answer in results]
-        print(json.dumps(rows if len(rows) > 1 else rows[0], ensure_ascii=False, indent=2))
+        _print_json(rows if len(pictures) > 1 else rows[0])
+    return 1 if failed else 0
 
 
 def _print_answer(path: Path, answer: Prediction | Neighbours, several: bool) -> None:
@@ -159,11 +188,8 @@ def _attention(options: argparse.Namespace) -> None:
     explainer = _explainer(options.device)
     model = options.model or explainer.default_model()
     layer = options.layer if options.layer < 0 else options.layer - 1  # 0: the last
-    token = options.token
-    if "," in token:  # the terminal counts from 1, as the page does
-        row, _, col = token.partition(",")
-        token = f"{int(row) - 1},{int(col) - 1}" if row.isdecimal() and col.isdecimal() else token
-    maps = explainer.attention(_read(options.picture), model, _size(options), TokenQuery.named(token), layer)
+    query = TokenQuery.counted_from_one(options.token)  # as on the page
+    maps = explainer.attention(_read(options.picture), model, _size(options), query, layer)
     if options.out:
         _write_sheet(maps, options.out)
         print(f"{options.out}: the picture, then heads 1 to {len(maps.maps)}; one scale, 0 to {maps.maps.max():.4f}")
@@ -179,7 +205,7 @@ def _attention(options: argparse.Namespace) -> None:
             "prefix": maps.prefix.tolist(),
             "maps": maps.maps.tolist(),
         }
-        print(json.dumps(result))
+        _print_json(result)
         return
     print(f"layer {maps.layer + 1} of {maps.info.depth}, {grid.rows}×{grid.cols} patches of {grid.patch_px} px")
     for head, (values, prefix) in enumerate(zip(maps.maps, maps.prefix, strict=True), start=1):
@@ -263,5 +289,5 @@ def _read(path: Path) -> np.ndarray:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise DemoError("page.no_such_picture", path=str(path), reason=error.strerror or "?") from None
+        raise PictureError("page.no_such_picture", path=str(path), reason=error.strerror or "?") from None
     return decode_untrusted(data)

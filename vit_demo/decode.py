@@ -67,7 +67,9 @@ _UPRIGHT = {  # EXIF orientation: what turns the stored picture upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_EXIF_ORIENTATION, _TIFF_BITS, _TIFF_PHOTOMETRIC = 0x0112, 258, 262
+_EXIF_ORIENTATION, _TIFF_BITS, _TIFF_COMPRESSION, _TIFF_PHOTOMETRIC = 0x0112, 258, 259, 262
+_TIFF_BANDS, _TIFF_SAMPLE_FORMAT = 277, 339
+_RGB, _YCBCR = 2, 6  # values of the photometric tag
 
 _LOG = logging.getLogger(__name__)
 
@@ -132,8 +134,29 @@ def _picture(data: bytes) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _Refusal("too_many_pixels", limit=MAX_PIXELS) from None
     except Exception as error:  # broken files make the decoders raise nearly anything
-        no_memory = isinstance(error, MemoryError) or "out of memory" in str(error)  # PIL has its own OSError for it
-        raise _Refusal("too_much_memory" if no_memory else "damaged") from None
+        if isinstance(error, MemoryError) or "out of memory" in str(error):  # PIL has its own OSError for it
+            raise _Refusal("too_much_memory") from None
+        raise (_unread_tiff(data) if kind == "TIFF" else None) or _Refusal("damaged") from None
+
+
+def _unread_tiff(data: bytes) -> _Refusal | None:
+    """What a TIFF is that PIL has no reader for, by its header: undamaged, of a kind from satellites, microscopes or
+    scanners. None where the header tells of nothing unusual. TIFF 6.0: 8.5 and 21 (YCbCr), "SampleFormat"."""
+    from PIL import TiffImagePlugin
+
+    with suppress(Exception):  # a damaged header is a damaged file
+        file = io.BytesIO(data)
+        tags = TiffImagePlugin.ImageFileDirectory_v2(file.read(8))
+        file.seek(tags.next)
+        tags.load(file)
+        bits, bands = tags.get(_TIFF_BITS, (1,)), tags.get(_TIFF_BANDS, 1)
+        if tags.get(_TIFF_PHOTOMETRIC) == _YCBCR and tags.get(_TIFF_COMPRESSION, 1) == 1:
+            return _Refusal("tiff_ycbcr")
+        form = {3: "tiff_floats", 6: "tiff_complex"}.get(tags.get(_TIFF_SAMPLE_FORMAT, (1,))[0], "tiff_bands")
+        usual = bands in (1, 3) or (bands == 4 and tags.get(_TIFF_PHOTOMETRIC) == _RGB)
+        if form != "tiff_bands" or not usual:
+            return _Refusal(form, bands=int(bands), bits=int(max(bits)))
+    return None
 
 
 def _check_bytes(data: bytes) -> str:

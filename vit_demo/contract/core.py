@@ -136,10 +136,21 @@ class TokenQuery:
         except ValueError:
             raise DemoError("attention.no_such_token", name=name, names="cls; row,col") from None
 
+    @classmethod
+    def counted_from_one(cls, name: str) -> TokenQuery:
+        """`named` for what a person writes: "1,1" is the first patch."""
+        query = cls.named(name)
+        return query if query.prefix is not None else cls(None, query.row - 1, query.col - 1)
+
     @property
     def name(self) -> str:
         """The inverse of `named`."""
         return self.prefix if self.prefix is not None else f"{self.row},{self.col}"
+
+    @property
+    def name_from_one(self) -> str:
+        """The inverse of `counted_from_one`: for names of files, links, and whatever else people read."""
+        return self.prefix if self.prefix is not None else f"{self.row + 1},{self.col + 1}"
 
     def token(self, grid: PatchGrid) -> int:
         """Number of the token in that grid. Raises DemoError where the grid has no such token."""
@@ -149,7 +160,8 @@ class TokenQuery:
                 raise DemoError("attention.no_such_token", name=self.prefix, names=names)
             return grid.prefix_names.index(self.prefix)
         if not (0 <= self.row < grid.rows and 0 <= self.col < grid.cols):
-            raise DemoError("attention.outside_grid", row=self.row, col=self.col, rows=grid.rows, cols=grid.cols)
+            at = {"row": self.row + 1, "col": self.col + 1}  # people count from 1
+            raise DemoError("attention.outside_grid", **at, rows=grid.rows, cols=grid.cols)
         return grid.token_of_patch(self.row, self.col)
 
 

@@ -70,6 +70,6 @@ WORDS = {
     "wall_label": "All layers and heads. Arrow keys move, Enter opens one.",
     "wall_readout": "layer {layer} of {depth}, head {head}: strongest patch {top} %, outside the patches {share} %",
     "no_such_token": "This model has no token {name}. It has {names}, and the patches.",
-    "outside_grid": "Patch row {row}, column {col} is outside the grid of {rows}×{cols}. Choose one inside.",
+    "outside_grid": "There is no patch in row {row}, column {col}. Rows go from 1 to {rows}, columns from 1 to {cols}.",
     "no_such_layer": "There is no layer {layer}. This model has {depth} layers.",
 }

@@ -31,6 +31,22 @@ WORDS = {
         "This picture is damaged or incomplete. Download or copy it once more, or save it again as JPEG or PNG, then "
         "try again."
     ),
+    "tiff_floats": (
+        "This TIFF holds {bands} band(s) of {bits}-bit floating-point numbers, which cannot be shown without knowing "
+        "their range. Save it as 8-bit RGB or grey (PNG or TIFF), then try again."
+    ),
+    "tiff_complex": (
+        "This TIFF holds complex numbers ({bits} bits each), which are not a picture. Save their magnitude as 8-bit "
+        "grey (PNG or TIFF), then try again."
+    ),
+    "tiff_bands": (
+        "This TIFF has {bands} bands of {bits} bits, as satellites and microscopes record them; a model sees three. "
+        "Choose three bands, save them as RGB (PNG or TIFF), then try again."
+    ),
+    "tiff_ycbcr": (
+        "This TIFF stores its colours as uncompressed YCbCr, which cannot be read here. Save it as RGB (PNG or TIFF), "
+        "then try again."
+    ),
     "too_slow": (
         "This picture took too long to open, so it was given up. Save it again as a plain JPEG or PNG, then try again."
     ),

@@ -68,6 +68,6 @@ WORDS = {
     "wall_label": "所有层和头。方向键移动，回车打开。",
     "wall_readout": "第 {layer} 层（共 {depth} 层），头 {head}：最强图块 {top} %，图块之外 {share} %",
     "no_such_token": "这个模型没有词元 {name}。它有 {names}，以及图块。",
-    "outside_grid": "第 {row} 行第 {col} 列的图块不在 {rows}×{cols} 的网格内。请选择网格内的图块。",
+    "outside_grid": "没有第 {row} 行第 {col} 列的图块。行为 1 到 {rows}，列为 1 到 {cols}。",
     "no_such_layer": "没有第 {layer} 层。这个模型有 {depth} 层。",
 }
