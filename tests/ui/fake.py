@@ -171,7 +171,7 @@ class FakeExplainer:
             keys=integers[1],
             key_steps=steps[1],
             log_sums=np.log(np.exp(queries @ keys.transpose(0, 2, 1)).sum(axis=-1)).astype(np.float32),
-            features=np.random.default_rng(layer).integers(-127, 128, (info.grid.num_tokens, 6), np.int8),
+            features=np.random.default_rng(layer).integers(-32767, 32768, (info.grid.num_tokens, 6), np.int16),
             distance_px=np.arange(1, info.heads + 1, dtype=np.float32) * 10,
             layer=layer,
             picture=picture,

@@ -68,7 +68,7 @@ def unpacked(data: bytes) -> dict[str, np.ndarray]:
     """What web/unpack.js reads of a file, read by the layout that ui/binary.py documents."""
     (length,) = struct.unpack_from("<I", data)
     header, start = json.loads(data[4 : 4 + length]), 4 + length
-    kinds = {"Int8Array": "<i1", "Uint8Array": "<u1", "Float32Array": "<f4"}
+    kinds = {"Int16Array": "<i2", "Uint8Array": "<u1", "Float32Array": "<f4"}
     return {
         name: np.frombuffer(data, kinds[one["kind"]], int(np.prod(one["shape"])), start + one["offset"]).reshape(
             one["shape"]
@@ -97,7 +97,7 @@ def test_the_browser_gets_every_pictures_colours_and_cosines(asked, explainer, t
         assert np.abs(arrays[f"colours_{i}"] / 255 - colours).max() <= 0.5 / 255 + 1e-6
         vectors = arrays[f"vectors_{i}"] * arrays[f"steps_{i}"][:, None]
         exact = explainer.patch_features(picture, HEAD, asked.size, 5, "key").vectors
-        assert np.abs(vectors @ vectors.T - exact @ exact.T).max() < 0.02
+        assert np.abs(vectors @ vectors.T - exact @ exact.T).max() < 5e-5
         assert np.diag(vectors @ vectors.T) == pytest.approx(1, abs=1e-6)
     assert data["width"] == 8
     assert info.grid.shape == (3, 5)
@@ -463,7 +463,7 @@ def test_the_browsers_cosines_are_numpys(width):
         whole=whole.ravel().tolist(),
         steps=steps.tolist(),
     )
-    assert ours == pytest.approx(unit @ unit[4], abs=0.01)
+    assert ours == pytest.approx(unit @ unit[4], abs=5e-5)
     assert ours[4] == pytest.approx(1, abs=1e-6)
 
 

@@ -20,6 +20,9 @@ from vit_demo.contract import DemoError, HeadMaps, LayerTensors, SizeChoice, Tok
 from vit_demo.engine import Engine, Run
 from vit_demo.model import VisionTransformer
 
+MOST_ROUNDING = 6e-4  # of a row's top; the promise is 1e-3, and not every row is looked at
+LOOKED_AT = 16  # rows of each head
+
 
 def rows(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, query: TokenQuery, layer: int) -> HeadMaps:
     """Where one token looks, for every head of a layer."""
@@ -59,13 +62,14 @@ def _layer_tensors(engine: Engine, vit: VisionTransformer, run: Run, layer: int)
     with engine.computing():
         q = kept.q[0] / math.sqrt(kept.q.shape[-1])  # (h, N, d)
         k = kept.k[0] - kept.k[0].mean(dim=1, keepdim=True)  # the same for every key: smaller numbers, the same softmax
-        queries, query_steps = in_steps(q, np.int16)
-        keys, key_steps = in_steps(k, np.int16)
-        # of what is sent, so that what a browser computes sums to 1: rounding then costs a few 1e-4 of a row's top
+        (queries, query_steps), (keys, key_steps) = in_steps(q, np.int16), in_steps(k, np.int16)
+        # of what is sent, so that what a browser computes sums to 1
         sent = from_steps(queries, query_steps).to(q), from_steps(keys, key_steps).to(k)
+        if rounding_of_rows(q, k, sent) > MOST_ROUNDING:
+            (queries, query_steps), (keys, key_steps), sent = as_floats(q), as_floats(k), (q, k)
         log_sums, distance = log_sums_and_distances(*sent, patch_distances_px(run.info.grid).to(q))
         tokens = F.normalize(vit.norm(kept.residual[0]), dim=-1)
-        features, _ = in_steps(tokens[:, :, None], np.int8)
+        features, _ = in_steps(tokens[:, :, None], np.int16)
     return LayerTensors(
         queries=queries,
         query_steps=query_steps,
@@ -89,6 +93,23 @@ def in_steps(values: torch.Tensor, kind: type) -> tuple[np.ndarray, np.ndarray]:
     most = np.iinfo(kind).max
     steps = values.abs().amax(dim=1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny) / most
     return (values / steps).round().cpu().numpy().astype(kind), steps.squeeze(1).cpu().numpy()
+
+
+def as_floats(values: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Values (h, N, d) as they are, float32, with steps of 1: twice the bytes of `in_steps`."""
+    return values.float().cpu().numpy(), np.ones((values.shape[0], values.shape[2]), np.float32)
+
+
+def rounding_of_rows(q: torch.Tensor, k: torch.Tensor, sent: tuple[torch.Tensor, torch.Tensor]) -> float:
+    """How far the rows of what is sent (queries, keys) lie from the exact ones, as a share of a row's top: the largest
+    over LOOKED_AT rows of every head, half of them the longest queries, where rounded keys weigh most."""
+    count, tokens = min(LOOKED_AT // 2, q.shape[1]), q.shape[1]
+    longest = q.square().sum(dim=-1).topk(count, dim=1).indices  # (h, count)
+    spread = torch.linspace(0, tokens - 1, count, device=q.device).long().expand(q.shape[0], -1)
+    chosen = torch.cat([longest, spread], dim=1)[..., None].expand(-1, -1, q.shape[2])  # (h, LOOKED_AT, d)
+    exact = (q.gather(1, chosen) @ k.transpose(1, 2)).softmax(dim=-1)  # (h, LOOKED_AT, N)
+    rounded = (sent[0].gather(1, chosen) @ sent[1].transpose(1, 2)).softmax(dim=-1)
+    return float(((rounded - exact).abs().amax(dim=-1) / exact.amax(dim=-1)).amax())
 
 
 def from_steps(integers: np.ndarray, steps: np.ndarray) -> torch.Tensor:

@@ -27,9 +27,10 @@ class LayerTensors:
     """What one layer's attention is made of, for a browser that computes any row or column itself.
 
     Queries (already divided by √d) and keys (their mean over tokens taken off, which no softmax notices) as 16-bit
-    integers (h, N, d) and a step per head and channel (h, d): value = integer · step. `log_sums` (h, N) is the log of
-    each row's softmax denominator, so that A[i, j] = exp(q_i·k_j − log_sums[i]) for entries, rows and columns.
-    `features` (N, D) are the layer's output tokens after the final norm, each scaled to int8: enough for cosines.
+    integers (h, N, d) and a step per head and channel (h, d): value = integer · step. Where that would cost more than a
+    thousandth of a row's top (channels of very different size), they are float32 and the steps 1. `log_sums` (h, N) is
+    the log of each row's softmax denominator, so that A[i, j] = exp(q_i·k_j − log_sums[i]) for entries, rows, columns.
+    `features` (N, D) are the layer's output tokens after the final norm, each scaled to int16: cosines to four digits.
     `distance_px` (h,) is the mean attention distance of each head. Tokens are numbered as in `info.grid`.
     """
 

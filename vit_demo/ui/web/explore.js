@@ -54,7 +54,7 @@ function columnOf(layer, head, token) {
   return out;
 }
 
-// Cosine of the layer's output at `token` with that at every token, from int8 directions.
+// Cosine of the layer's output at `token` with that at every token, from int16 directions.
 function cosinesOf(layer, token) {
   const { features, channels, tokens } = layer, out = new Float32Array(tokens), norms = new Float32Array(tokens);
   for (let t = 0, i = 0; t < tokens; t++) {
