@@ -65,6 +65,7 @@ def _inputs(page: Page, any_model: bool) -> None:
         value=str(page.examples[0].path),
         type="numpy",
         sources=["upload", "webcam", "clipboard"],
+        webcam_options=gr.WebcamOptions(mirror=False),  # the model sees what the camera saw
         height=250,
         buttons=[],
         format="png",  # what the page itself puts there, a drawing, keeps every pixel

@@ -43,7 +43,13 @@ def layout(page: Page) -> None:
     page.add("draw_view", DrawView(elem_id="vd-draw"))
     with page.say(gr.Accordion(open=False, elem_id="vd-draw-photo-fold"), label="draw.photo_heading"):
         page.say(gr.Markdown(elem_classes="vd-help"), value="draw.photo_help")
-        photo = SafeImage(type="numpy", sources=["upload", "webcam", "clipboard"], height=200, elem_id="vd-draw-photo")
+        photo = SafeImage(
+            type="numpy",
+            sources=["upload", "webcam", "clipboard"],
+            webcam_options=gr.WebcamOptions(mirror=False),  # a mirrored 2 reads as a 5
+            height=200,
+            elem_id="vd-draw-photo",
+        )
         page.add("draw_photo", photo, label="draw.photo")
 
 

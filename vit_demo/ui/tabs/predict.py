@@ -10,7 +10,7 @@ import numpy as np
 from vit_demo.contract import Neighbours, Prediction, RunInfo
 from vit_demo.text import say
 from vit_demo.ui.gallery import Example, example_by_file
-from vit_demo.ui.page import Asked, Page, Updates
+from vit_demo.ui.page import LIGHT, Asked, Page, Updates
 from vit_demo.ui.takeaway import Parcel, lines_for, npz_bytes, png_bytes, take_away
 from vit_demo.ui.views import jpeg_url
 
@@ -65,9 +65,9 @@ def carry(asked: Asked) -> Parcel:
 def wire(page: Page) -> None:
     """“See why” opens the Relevance tab, which begins with the best answer."""
     opened = "() => { document.querySelector('[data-tab-id=relevance]').click() }"
-    anew = dict(fn=without_relevance, inputs=page.of("shown"), outputs=page.of("relevance_chosen shown"), queue=False)
-    why = page.parts["predict_why"].click(**anew)
-    why.then(None, None, None, js=opened)
+    anew = dict(fn=without_relevance, inputs=page.of("shown"), outputs=page.of("relevance_chosen shown"), **LIGHT)
+    why = page.parts["predict_why"].click(**anew, api_visibility="private")
+    why.then(None, None, None, js=opened, api_visibility="private")
 
 
 def _bars(answer: Prediction, language: str) -> str:
