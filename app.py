@@ -13,9 +13,10 @@ with contextlib.suppress(ImportError):
     import spaces  # noqa: F401 – ZeroGPU wants it before torch; elsewhere it does not exist
 
 from vit_demo.contract import DemoError
-from vit_demo.explain import EXAMPLES, Explainer
+from vit_demo.explain import Explainer
+from vit_demo.gallery import gallery_folder, read_gallery
 from vit_demo.ui.build import build_demo
-from vit_demo.ui.style import launch_arguments
+from vit_demo.ui.launch import launch_arguments
 
 ON_SPACE = "SPACE_ID" in os.environ
 HOST = os.environ.get("GRADIO_SERVER_NAME", "0.0.0.0" if ON_SPACE else "127.0.0.1")
@@ -25,8 +26,9 @@ ANY_MODEL = os.environ.get("VIT_DEMO_ANY_MODEL", "") == "1"
 PREPARE_AFTER_S = 2.5
 SETTLE_S = 4  # a first visitor's first view comes before what later views share
 
-explainer = Explainer(os.environ.get("VIT_DEMO_DEVICE", "auto"), any_model=ANY_MODEL)
-demo = build_demo(explainer, EXAMPLES, any_model=ANY_MODEL)
+examples = read_gallery(gallery_folder())
+explainer = Explainer(os.environ.get("VIT_DEMO_DEVICE", "auto"), any_model=ANY_MODEL, examples=examples)
+demo = build_demo(explainer, examples, any_model=ANY_MODEL)
 
 
 def prepare(load: bool = True) -> None:
@@ -47,7 +49,7 @@ if ON_SPACE and "SPACES_ZERO_GPU" in os.environ:
     prepare(load=False)  # ZeroGPU loads models in the workers that it forks; the files should be there before
 
 if __name__ == "__main__":
-    demo.launch(server_name=HOST, prevent_thread_lock=True, **launch_arguments(EXAMPLES))
+    demo.launch(server_name=HOST, prevent_thread_lock=True, **launch_arguments())
     # A first visitor's page comes before the import of torch, which would keep the server from answering.
     waiting = threading.Timer(PREPARE_AFTER_S, prepare)
     waiting.daemon = True

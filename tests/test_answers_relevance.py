@@ -153,9 +153,8 @@ def test_a_target_that_is_not_there_is_refused(shared, folder, target):
     assert caught.value.key == "relevance.no_such_target"
 
 
-def test_without_examples_and_head_there_is_nothing_to_ask_for(headless, tmp_path):
-    (tmp_path / "gallery.json").write_text("[]")
-    bare = one_threaded(gallery=tmp_path)
+def test_without_examples_and_head_there_is_nothing_to_ask_for(headless):
+    bare = one_threaded(examples=())
     with pytest.raises(DemoError) as caught:
         bare.targets(picture(), headless)
     assert caught.value.key == "relevance.no_examples"

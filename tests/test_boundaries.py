@@ -22,6 +22,7 @@ NEVER = {
     "contract": "torch gradio PIL model checkpoints analysis render ui explain engine answers preprocess decode",
     "grid": "torch gradio PIL text contract model checkpoints analysis render ui explain engine answers",
     "text": "torch gradio numpy PIL contract model checkpoints analysis render ui explain engine answers",
+    "gallery": "torch gradio model checkpoints analysis render ui explain engine answers text contract",
     "cache": "torch gradio model checkpoints analysis render ui explain engine text",
     "decode": "torch gradio model checkpoints analysis render ui explain engine text",
     "preprocess": "torch gradio model checkpoints analysis render ui explain engine text",

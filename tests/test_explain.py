@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import pickle
 import threading
 import time
@@ -20,6 +19,7 @@ from vit_demo.checkpoints import embedded
 from vit_demo.checkpoints.catalog import CARDS, EMBEDDED_ID
 from vit_demo.contract import DemoError, ModelError, Neighbours, Prediction, SizeChoice, TokenQuery
 from vit_demo.explain import Explainer
+from vit_demo.gallery import Example
 from vit_demo.model import VisionTransformer
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -189,12 +189,10 @@ def test_votes_are_those_of_the_five_closest(shared):
 
 
 def test_a_gallery_of_ones_own_is_compared_by_the_last_class_token(headless, tmp_path):
-    entries = []
     for seed in range(4):
         Image.fromarray(picture(seed)).save(tmp_path / f"{seed}.png")
-        entries.append({"file": f"{seed}.png", "key": f"kind {seed % 2}"})
-    (tmp_path / "gallery.json").write_text(json.dumps(entries))
-    explainer = Explainer("cpu", gallery=tmp_path)
+    examples = tuple(Example(tmp_path / f"{seed}.png", f"kind {seed % 2}") for seed in range(4))
+    explainer = Explainer("cpu", examples=examples)
     answer = explainer.predict(picture(2), headless)
     assert isinstance(answer, Neighbours)
     assert set(answer.names) == {"0.png", "1.png", "3.png"}
@@ -545,8 +543,9 @@ def test_eight_threads_asking_first_build_one_engine_and_load_once(explainer, fo
     assert (len(engines), len(loads)) == (1, 1)
 
 
-def test_making_an_explainer_builds_no_engine_and_reads_no_gallery(tmp_path):
-    explainer = Explainer("no such device", gallery=tmp_path / "missing")
+def test_making_an_explainer_builds_no_engine_and_reads_no_pictures(monkeypatch):
+    monkeypatch.setattr("vit_demo.explain.read_gallery", lambda folder: pytest.fail("the pictures were read"))
+    explainer = Explainer("no such device")
     assert len(explainer.statuses()) == len(CARDS)
     with pytest.raises(DemoError) as caught:
         explainer.details(EMBEDDED_ID)

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ import torch
 from vit_demo.cache import ByteCache
 from vit_demo.checkpoints.load import LoadedModel, load_model
 from vit_demo.contract import DemoError, ModelError, PreparedImage, RunInfo, SizeChoice
+from vit_demo.gallery import Example
 from vit_demo.hardware import Hardware
 from vit_demo.model import Encoded, Trace
 from vit_demo.model.position import RESAMPLING
@@ -38,14 +38,19 @@ class Run:
 class Engine:
     """Loads models and runs them, each once: bounded caches of models and of traces, keyed by content.
 
-    `gallery` is the folder of labelled example pictures; `offers` says which models may be loaded. `kept` is for small
+    `examples` are the labelled example pictures; `offers` says which models may be loaded. `kept` is for small
     results that cost more than a forward pass.
     """
 
     def __init__(
-        self, hardware: Hardware, model_bytes: int, trace_bytes: int, gallery: Path, offers: Callable[[str], bool]
+        self,
+        hardware: Hardware,
+        model_bytes: int,
+        trace_bytes: int,
+        examples: tuple[Example, ...],
+        offers: Callable[[str], bool],
     ):
-        self.hardware, self.gallery, self._offers = hardware, gallery, offers
+        self.hardware, self.examples, self._offers = hardware, examples, offers
         self.models = ByteCache(model_bytes)
         self.runs = ByteCache(trace_bytes)
         self.kept = ByteCache(KEPT_BYTES)

@@ -9,7 +9,6 @@ import importlib
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +18,7 @@ from vit_demo.checkpoints import catalog
 from vit_demo.contract import DemoError as DemoError
 from vit_demo.contract import RelevanceOptions, SizeChoice, TokenQuery
 from vit_demo.contract.relevance import QUICK_METHODS
+from vit_demo.gallery import Example, gallery_folder, read_gallery
 from vit_demo.hardware import Hardware, choose_hardware, gpu_task
 from vit_demo.preprocess import as_rgb
 
@@ -32,16 +32,15 @@ MEGABYTE = 1 << 20
 HUB_MEMORY_S = 60
 NATIVE_SIZE, CLASS_TOKEN = SizeChoice(), TokenQuery()
 DEFAULT_OPTIONS = RelevanceOptions()
-EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 class Explainer:
     """The app's engine, usable from a notebook.
 
     `device` is "auto", "cpu", "cuda", "cuda:0" or "mps". `any_model` lets names outside the catalogue be loaded (Hub
-    ids, folders, files): for one's own machine, never for a public page. Caches are bounded in bytes. `hub` answers
-    whether the Hub can be reached; once `look_for_hub` has been called, the answer is renewed behind `statuses` after a
-    minute.
+    ids, folders, files): for one's own machine, never for a public page. Caches are bounded in bytes. `examples` are
+    the labelled pictures that models without classes compare with; None: our own. `hub` answers whether the Hub can be
+    reached; once `look_for_hub` has been called, the answer is renewed behind `statuses` after a minute.
     """
 
     def __init__(
@@ -51,12 +50,12 @@ class Explainer:
         any_model: bool = True,
         model_bytes: int = 1536 * MEGABYTE,
         trace_bytes: int = 768 * MEGABYTE,
-        gallery: Path = EXAMPLES,
+        examples: tuple[Example, ...] | None = None,
         hub: Callable[[], bool] | None = None,
     ):
         self._device, self._any_model = device, any_model
         self._limits = model_bytes, trace_bytes
-        self._gallery = gallery
+        self._examples = examples
         self._ask_hub, self._hub_reachable = hub, None
         self._asked_at: float | None = None
         compute = self._compute
@@ -210,15 +209,15 @@ class Explainer:
 
     def read_drawing(self, ink: np.ndarray) -> contract.DigitReadings:
         """How our own classifier reads a drawing (H, W) with ink in 0…1, now and at earlier moments of its training."""
-        return self._answer("digits/read", np.asarray(ink, dtype=np.float32))
+        return self._answer("draw/read", np.asarray(ink, dtype=np.float32))
 
     def ink_of_photograph(self, image: Picture) -> np.ndarray:
         """The strokes of a digit in a photograph as ink (h, w) in 0…1."""
-        return self._compute("digits/photograph", as_rgb(image))  # no model is asked, so no GPU either
+        return self._compute("draw/photograph", as_rgb(image))  # no model is asked, so no GPU either
 
     def training_record(self) -> contract.TrainingRecord:
         """How our own classifier was trained: its curves, its confusions, its kept moments."""
-        return self._compute("digits/training_record")
+        return self._compute("draw/training_record")
 
     def pca(
         self,
@@ -366,8 +365,11 @@ class Explainer:
                 if self._made is None:
                     from vit_demo.engine import Engine
 
-                    self._made = Engine(choose_hardware(self._device), *self._limits, self._gallery, self._offers)
+                    self._made = Engine(choose_hardware(self._device), *self._limits, self._gallery(), self._offers)
         return self._made
+
+    def _gallery(self) -> tuple[Example, ...]:
+        return read_gallery(gallery_folder()) if self._examples is None else self._examples
 
     @property
     def hardware(self) -> Hardware:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 from dataclasses import replace
 
@@ -17,6 +16,7 @@ from vit_demo.answers import alike
 from vit_demo.contract import DemoError, OwnClasses, SizeChoice
 from vit_demo.contract.own_classes import THUMB_PX
 from vit_demo.explain import Explainer
+from vit_demo.gallery import Example
 from vit_demo.model import VisionTransformer
 
 LABELS = ["ant", "bee", "crab", "dove", "eel", "frog", "goat"]
@@ -47,18 +47,17 @@ def registers(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def gallery(tmp_path_factory):
-    """A folder of five labelled pictures."""
-    folder = tmp_path_factory.mktemp("gallery")
+def examples(tmp_path_factory):
+    """Five labelled pictures."""
+    folder = tmp_path_factory.mktemp("examples")
     for seed in range(5):
         Image.fromarray(picture(seed)).save(folder / f"{seed}.png")
-    (folder / "gallery.json").write_text(json.dumps([{"file": f"{s}.png", "key": f"kind {s % 2}"} for s in range(5)]))
-    return folder
+    return tuple(Example(folder / f"{seed}.png", f"kind {seed % 2}") for seed in range(5))
 
 
 @pytest.fixture
-def explainer(gallery):
-    return Explainer("cpu", gallery=gallery)
+def explainer(examples):
+    return Explainer("cpu", examples=examples)
 
 
 def picture(seed: int = 0, height: int = 90, width: int = 140) -> np.ndarray:
@@ -133,15 +132,15 @@ def test_pictures_are_run_once_whatever_is_asked_of_them(explainer, head, forwar
     assert len(forwards) == 2
 
 
-def test_pictures_whose_traces_do_not_fit_together_are_not_run_again(head, gallery, forwards):
-    small = Explainer("cpu", gallery=gallery, trace_bytes=1)  # room for one trace
+def test_pictures_whose_traces_do_not_fit_together_are_not_run_again(head, examples, forwards):
+    small = Explainer("cpu", examples=examples, trace_bytes=1)  # room for one trace
     for _ in range(2):
         first = small.pca([picture(0), picture(1), picture(2)], head)
         for seed in range(3):
             small.patch_features(picture(seed), head)
     assert len(forwards) == 3
     assert first.info.cached
-    roomy = Explainer("cpu", gallery=gallery).pca([picture(0), picture(1), picture(2)], head)
+    roomy = Explainer("cpu", examples=examples).pca([picture(0), picture(1), picture(2)], head)
     assert all(np.array_equal(a, b) for a, b in zip(first.colours, roomy.colours, strict=True))
 
 

@@ -14,7 +14,7 @@ def opened(browser, monkeypatch):
     """The Draw tab with the real model, in Chromium."""
     from vit_demo.explain import Explainer
     from vit_demo.ui import build
-    from vit_demo.ui.style import launch_arguments
+    from vit_demo.ui.launch import launch_arguments
     from vit_demo.ui.tabs import attention, draw
 
     explainer = Explainer("cpu", any_model=False)

@@ -193,7 +193,7 @@ def test_own_classes_from_upload_to_prediction_and_through_a_file(visit, tmp_pat
     assert "of the 4 examples are right" in page.locator("#vd-own-answer").inner_text()
     assert page.locator("#vd-own-near li, .vd-own-near li").count() == 4
 
-    page.get_by_role("button", name=say("takeaway.heading")).locator("visible=true").click()
+    page.get_by_role("button", name=say("download.heading")).locator("visible=true").click()
     page.locator("#vd-own_classes-make").click()
     page.wait_for_selector("#vd-own_classes-files a")
     with page.expect_download() as download:

@@ -19,8 +19,8 @@ from PIL import Image
 
 from vit_demo.contract import SizeChoice
 from vit_demo.text import say
-from vit_demo.ui.tabs.embeddings import VIEWS as EMBEDDINGS_VIEWS
-from vit_demo.ui.tabs.features_controls import VIEWS as FEATURES_VIEWS
+from vit_demo.ui.tabs.embeddings.tab import VIEWS as EMBEDDINGS_VIEWS
+from vit_demo.ui.tabs.features.choices import VIEWS as FEATURES_VIEWS
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -366,7 +366,7 @@ def test_keeping_the_shape_gives_a_grid_of_that_shape(visit):
 def test_what_is_taken_away_can_be_downloaded(visit):
     visitor = visit()
     page = visitor.page
-    page.locator("#vd-attention-take").get_by_text(say("takeaway.heading")).click()
+    page.locator("#vd-attention-take").get_by_text(say("download.heading")).click()
     page.locator("#vd-attention-make").click()
     page.locator("#vd-attention-files").get_by_text(".npz").first.wait_for()
     visitor.settle()

@@ -44,9 +44,9 @@ def explainer(fake):
 
 @pytest.fixture(scope="session")
 def examples():
-    from vit_demo.ui.gallery import read_examples
+    from vit_demo.gallery import read_gallery
 
-    return read_examples(EXAMPLES)
+    return read_gallery(EXAMPLES)
 
 
 @pytest.fixture(scope="session")
@@ -62,12 +62,12 @@ def tall() -> np.ndarray:
 
 
 @pytest.fixture
-def asked(explainer, examples, image):
-    """What the page has chosen as it opens, with changes: `asked(model=…, size=…, language=…)`."""
+def state(explainer, examples, image):
+    """What the page has chosen as it opens, with changes: `state(model=…, size=…, language=…)`."""
     from vit_demo.contract import SizeChoice
-    from vit_demo.ui.page import Asked, Selection
+    from vit_demo.ui.state import PageState, Selection
 
-    def make(**changes) -> Asked:
+    def make(**changes) -> PageState:
         chosen = dict(
             explainer=explainer,
             examples=examples,
@@ -77,7 +77,7 @@ def asked(explainer, examples, image):
             selection=Selection(),
             language="en",
         )
-        return Asked(**{**chosen, **changes})
+        return PageState(**{**chosen, **changes})
 
     return make
 

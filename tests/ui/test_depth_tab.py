@@ -14,15 +14,16 @@ from PIL import Image
 
 from vit_demo.contract import DemoError, LayerHeadTable, SizeChoice
 from vit_demo.text import say
-from vit_demo.ui.page import Asked, Selection
-from vit_demo.ui.tabs import depth
+from vit_demo.ui.state import PageState, Selection
+from vit_demo.ui.tabs.depth import figures as depth_figures
+from vit_demo.ui.tabs.depth import tab as depth
 
 HEAD, FEATURES = "fake/head", "fake/features"
 
 
 @pytest.fixture
-def asked(explainer, examples, image):
-    return Asked(explainer, examples[:3], image, HEAD, SizeChoice(), Selection(), "en")
+def state(explainer, examples, image):
+    return PageState(explainer, examples[:3], image, HEAD, SizeChoice(), Selection(), "en")
 
 
 def on_disk(explainer, *models: str) -> None:
@@ -51,8 +52,8 @@ def titles(svg: ET.Element) -> list[str]:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_head_of_the_table_is_a_dot_with_its_number(explainer, examples, image, language):
-    asked = Asked(explainer, examples, image, HEAD, SizeChoice(96), Selection(), language)
-    updates, grid = depth.show(asked, [], False)
+    state = PageState(explainer, examples, image, HEAD, SizeChoice(96), Selection(), language)
+    updates, grid = depth.show(state, [], False)
     table = explainer.depth(image, HEAD, SizeChoice(96))
     found = figures(updates["depth_html"])
     assert grid == table.grid
@@ -63,19 +64,19 @@ def test_every_head_of_the_table_is_a_dot_with_its_number(explainer, examples, i
         assert len(said) == table.depth * table.heads == 18
         for words, (layer, head) in zip(said, np.ndindex(6, 3), strict=True):
             numbers = re.findall(r"\d+\.?\d*", words)
-            assert numbers[:3] == [str(layer + 1), str(head + 1), depth.short(column[layer, head])]
+            assert numbers[:3] == [str(layer + 1), str(head + 1), depth_figures.short(column[layer, head])]
 
 
-def test_the_renormalised_distance_is_the_other_column(asked):
-    html = depth.show(asked, [], True)[0]["depth_html"]
-    table = asked.explainer.depth(*asked.picture)
+def test_the_renormalised_distance_is_the_other_column(state):
+    html = depth.show(state, [], True)[0]["depth_html"]
+    table = state.explainer.depth(*state.picture)
     svg = figures(html)[say("depth.distance_renormalised")]
-    assert titles(svg)[5].endswith(f"{depth.short(table.distance_renormalised_px[1, 2])} px")
+    assert titles(svg)[5].endswith(f"{depth_figures.short(table.distance_renormalised_px[1, 2])} px")
 
 
-def test_models_on_disk_are_laid_over_and_others_are_not_offered(asked):
-    on_disk(asked.explainer, HEAD, FEATURES)
-    updates, _ = depth.show(asked, [FEATURES, "fake/broken", 7], False)
+def test_models_on_disk_are_laid_over_and_others_are_not_offered(state):
+    on_disk(state.explainer, HEAD, FEATURES)
+    updates, _ = depth.show(state, [FEATURES, "fake/broken", 7], False)
     assert updates["depth_models"]["choices"] == [("Fake features", FEATURES)]
     assert updates["depth_models"]["value"] == [FEATURES]
     said = titles(figures(updates["depth_html"])[say("depth.distance")])
@@ -85,98 +86,98 @@ def test_models_on_disk_are_laid_over_and_others_are_not_offered(asked):
     assert updates["depth_html"].count("<li>") == 2
 
 
-def test_a_model_that_lacks_registers_is_named_and_the_other_is_drawn(asked):
-    on_disk(asked.explainer, HEAD, FEATURES)
-    html = depth.show(asked, [FEATURES], False)[0]["depth_html"]
+def test_a_model_that_lacks_registers_is_named_and_the_other_is_drawn(state):
+    on_disk(state.explainer, HEAD, FEATURES)
+    html = depth.show(state, [FEATURES], False)[0]["depth_html"]
     assert say("depth.no_registers", title="Fake features") in html
     assert len(titles(figures(html)[say("depth.register")])) == 18
 
 
 def test_a_model_without_registers_has_words_for_a_figure(explainer, examples, image):
-    asked = Asked(explainer, examples, image, FEATURES, SizeChoice(), Selection(), "en")
-    html = depth.show(asked, None, False)[0]["depth_html"]
+    state = PageState(explainer, examples, image, FEATURES, SizeChoice(), Selection(), "en")
+    html = depth.show(state, None, False)[0]["depth_html"]
     assert figures(html)[say("depth.register")] is None
     assert say("depth.no_registers", title="Fake features") in html
 
 
 def test_a_model_without_prefix_tokens_has_no_figure_of_them(explainer, examples, image, monkeypatch):
     monkeypatch.setattr(explainer, "_shape", lambda model: (4, 2, ()))
-    asked = Asked(explainer, examples, image, FEATURES, SizeChoice(), Selection(), "en")
-    html = depth.show(asked, [], False)[0]["depth_html"]
+    state = PageState(explainer, examples, image, FEATURES, SizeChoice(), Selection(), "en")
+    html = depth.show(state, [], False)[0]["depth_html"]
     assert figures(html)[say("depth.prefix")] is None
     assert say("depth.no_prefix", title="Fake features") in html
 
 
-def test_examples_are_drawn_as_they_come_and_end_in_their_mean(asked):
-    steps = list(depth.over_examples(asked, [], False))
+def test_examples_are_drawn_as_they_come_and_end_in_their_mean(state):
+    steps = list(depth.over_examples(state, [], False))
     assert len(steps) == 3 + 1
     tables = []
-    for done, (step, example) in enumerate(zip(steps, asked.examples, strict=False), 1):
+    for done, (step, example) in enumerate(zip(steps, state.examples, strict=False), 1):
         pixels = np.asarray(Image.open(example.path).convert("RGB"))
-        tables.append(asked.explainer.depth(pixels, HEAD, SizeChoice(), False))
+        tables.append(state.explainer.depth(pixels, HEAD, SizeChoice(), False))
         assert f'aria-valuemax="3" aria-valuenow="{done}"' in step["depth_html"]
         mean = np.mean([table.distance_px for table in tables], axis=0)
         first = titles(figures(step["depth_html"])[say("depth.distance")])[0]
-        assert first == f"layer 1, head 1: {depth.short(mean[0, 0])} px"
+        assert first == f"layer 1, head 1: {depth_figures.short(mean[0, 0])} px"
         assert mean[0, 0] == pytest.approx(np.mean([t.distance_px[0, 0] for t in tables]))
     assert "progressbar" not in steps[-1]["depth_html"]
     assert say("depth.over_examples", count=3) in steps[-1]["depth_html"]
     assert steps[-1]["depth_scope"] == depth.EXAMPLES
-    kept = [args[2] for question, args in asked.explainer.calls if question == "depth"]
+    kept = [args[2] for question, args in state.explainer.calls if question == "depth"]
     assert not any(kept)  # passes of examples push nobody's out of memory
 
 
-def test_a_stopped_run_asks_for_no_more_pictures(asked):
-    run = depth.over_examples(asked, [], False)
+def test_a_stopped_run_asks_for_no_more_pictures(state):
+    run = depth.over_examples(state, [], False)
     next(run)
     run.close()
-    assert asked.explainer.questions.count("depth") == 1
+    assert state.explainer.questions.count("depth") == 1
 
 
-def test_examples_of_several_models_follow_each_other(asked):
-    steps = list(depth.over_examples(asked, [FEATURES], False))
+def test_examples_of_several_models_follow_each_other(state):
+    steps = list(depth.over_examples(state, [FEATURES], False))
     assert len(steps) == 7
     assert len(titles(figures(steps[-1]["depth_html"])[say("depth.entropy")])) == 18 + 8
 
 
-def test_another_distance_keeps_what_is_shown(asked):
+def test_another_distance_keeps_what_is_shown(state):
     assert inspect.isgeneratorfunction(depth.redraw)
-    (picture,) = depth.redraw(asked, [], True, depth.PICTURE)
+    (picture,) = depth.redraw(state, [], True, depth.PICTURE)
     assert picture["depth_scope"] == depth.PICTURE
     assert say("depth.distance_renormalised") in picture["depth_html"]
-    *_, last = depth.redraw(asked, [], True, depth.EXAMPLES)
+    *_, last = depth.redraw(state, [], True, depth.EXAMPLES)
     assert say("depth.over_examples", count=3) in last["depth_html"]
 
 
-def test_more_models_than_colours_are_refused(asked):
+def test_more_models_than_colours_are_refused(state):
     with pytest.raises(DemoError, match="Up to 4"):
-        depth.chosen(asked, ["a", "b", "c", "d"])
-    assert depth.chosen(asked, ["a", HEAD, "a"]) == [HEAD, "a"]
+        depth.chosen(state, ["a", "b", "c", "d"])
+    assert depth.chosen(state, ["a", HEAD, "a"]) == [HEAD, "a"]
 
 
-def test_a_models_title_never_becomes_markup(asked, monkeypatch):
-    original = asked.explainer.depth
+def test_a_models_title_never_becomes_markup(state, monkeypatch):
+    original = state.explainer.depth
 
     def with_title(*args):
         from dataclasses import replace
 
         return replace(original(*args), title="<script>x</script>")
 
-    monkeypatch.setattr(asked.explainer, "depth", with_title)
-    on_disk(asked.explainer, HEAD, FEATURES)
-    assert "<script" not in depth.show(asked, [FEATURES], False)[0]["depth_html"]
+    monkeypatch.setattr(state.explainer, "depth", with_title)
+    on_disk(state.explainer, HEAD, FEATURES)
+    assert "<script" not in depth.show(state, [FEATURES], False)[0]["depth_html"]
 
 
 @pytest.mark.parametrize("scope", [depth.PICTURE, depth.EXAMPLES])
-def test_what_is_taken_away_are_the_numbers_shown(asked, scope):
-    parcel = depth.carry(asked, [FEATURES], True, scope)
+def test_what_is_taken_away_are_the_numbers_shown(state, scope):
+    parcel = depth.download(state, [FEATURES], True, scope)
     arrays = np.load(io.BytesIO(parcel.files["attention_over_depth.npz"]), allow_pickle=False)
     for number, model in ((1, HEAD), (2, FEATURES)):
         if scope == depth.PICTURE:
-            table = asked.explainer.depth(asked.image, model, asked.size)
+            table = state.explainer.depth(state.image, model, state.size)
         else:
-            pictures = [np.asarray(Image.open(e.path).convert("RGB")) for e in asked.examples]
-            table = LayerHeadTable.mean([asked.explainer.depth(p, model, asked.size, False) for p in pictures])
+            pictures = [np.asarray(Image.open(e.path).convert("RGB")) for e in state.examples]
+            table = LayerHeadTable.mean([state.explainer.depth(p, model, state.size, False) for p in pictures])
         assert np.array_equal(arrays[f"distance_px_{number}"], table.distance_px)
         assert np.array_equal(arrays[f"prefix_mass_{number}"], table.prefix_mass)
     assert arrays["models"].tolist() == [HEAD, FEATURES]

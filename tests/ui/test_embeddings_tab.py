@@ -15,18 +15,20 @@ import pytest
 
 from vit_demo.contract import DemoError, ModelError, SizeChoice, TokenQuery
 from vit_demo.text import say
-from vit_demo.ui.page import Asked, Selection
-from vit_demo.ui.tabs import embeddings, embeddings_rotation, embeddings_stretch, embeddings_views
-from vit_demo.ui.tabs.embeddings_views import Map, around_zero, digits_for, filters_value, from_zero, maps_value
-from vit_demo.ui.web import web_text
+from vit_demo.ui.kit.static import ui_text
+from vit_demo.ui.state import PageState, Selection
+from vit_demo.ui.tabs.embeddings import grid as other_grid
+from vit_demo.ui.tabs.embeddings import rotation as embeddings_rotation
+from vit_demo.ui.tabs.embeddings import tab as embeddings
+from vit_demo.ui.tabs.embeddings.maps import Map, around_zero, digits_for, filters_value, from_zero, maps_value
 
 HEAD, FEATURES = "fake/head", "fake/features"
 SCRIPT = "<script>x</script>"
 
 
 @pytest.fixture
-def asked(explainer, examples, image):
-    return Asked(explainer, examples, image, HEAD, SizeChoice(), Selection(), "en")
+def state(explainer, examples, image):
+    return PageState(explainer, examples, image, HEAD, SizeChoice(), Selection(), "en")
 
 
 def unpacked(content: bytes) -> dict[str, np.ndarray]:
@@ -81,28 +83,27 @@ def test_an_empty_map_still_has_a_scale():
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("stem", ["embeddings_maps", "embeddings_filters", "similarity"])
+@pytest.mark.parametrize("stem", ["maps", "filters", "similarity"])
 def test_scripts_use_only_words_that_are_sent(explainer, image, stem, language):
-    asked = Asked(explainer, (), image, HEAD, SizeChoice(), Selection(), language)
+    state = PageState(explainer, (), image, HEAD, SizeChoice(), Selection(), language)
     values = {
-        "embeddings_maps": maps_value([], language),
-        "embeddings_filters": embeddings.bank(asked, False)["embeddings_bank"],
+        "maps": maps_value([], language),
+        "filters": embeddings.bank(state, False)["embeddings_bank"],
         "similarity": embeddings.positions_view(*(explainer, image, HEAD, SizeChoice()), language)[0],
     }
     words = values[stem]["data"]["words"]
-    used = re.findall(r"data\.words\.(\w+)", web_text(f"{stem}.js"))
-    used += re.findall(r'data-word="(\w+)"', web_text(f"{stem}.html"))
+    used = re.findall(r"data\.words\.(\w+)", ui_text(f"tabs/embeddings/{stem}.js"))
+    used += re.findall(r'data-word="(\w+)"', ui_text(f"tabs/embeddings/{stem}.html"))
     assert used
     assert set(used) <= set(words)
     assert all(words.values())
 
 
-@pytest.mark.parametrize("stem", ["embeddings_maps", "embeddings_filters"])
+@pytest.mark.parametrize("stem", ["maps", "filters"])
 def test_templates_are_static_and_fetch_nothing_from_elsewhere(stem):
-    html, script = web_text(f"{stem}.html"), web_text(f"{stem}.js")
+    html, script = ui_text(f"tabs/embeddings/{stem}.html"), ui_text(f"tabs/embeddings/{stem}.js")
     assert not re.search(r"\$\{|\{\{|`", html)
     assert "innerHTML" not in script
-    assert "//" not in (html + script).replace("// ", "")
 
 
 # ----------------------------------------------------------------------------------------------------------- positions
@@ -121,9 +122,9 @@ def test_every_positions_row_travels_where_the_tiles_leave_some_out(explainer, i
         assert np.abs(low + sent / 255 * (high - low) - matrix).max() <= (high - low) / 255
 
 
-def test_structure_shows_offsets_around_their_centre_and_components_with_their_share(asked):
-    found = asked.explainer.position_structure(HEAD, SizeChoice(), asked.image, embeddings.COMPONENTS)
-    offsets, *components = maps_of(embeddings.structure_view(asked)[0])
+def test_structure_shows_offsets_around_their_centre_and_components_with_their_share(state):
+    found = state.explainer.position_structure(HEAD, SizeChoice(), state.image, embeddings.COMPONENTS)
+    offsets, *components = maps_of(embeddings.structure_view(state)[0])
     assert np.abs(decoded(offsets) - np.clip(found.by_offset, None, 1)).max() < 1e-4
     assert (offsets["first_row"], offsets["first_col"]) == (-2, -4)  # the centre of 5×9 is no step at all
     assert len(components) == embeddings.COMPONENTS
@@ -133,9 +134,9 @@ def test_structure_shows_offsets_around_their_centre_and_components_with_their_s
         assert one["table"] == "diverging"
 
 
-def test_the_curves_along_rows_and_columns_are_the_axes_of_the_offsets(asked):
-    found = asked.explainer.position_structure(HEAD, SizeChoice(), asked.image, embeddings.COMPONENTS)
-    html = embeddings.structure_view(asked)[1]
+def test_the_curves_along_rows_and_columns_are_the_axes_of_the_offsets(state):
+    found = state.explainer.position_structure(HEAD, SizeChoice(), state.image, embeddings.COMPONENTS)
+    html = embeddings.structure_view(state)[1]
     lines = re.findall(r'points="([^"]*)"', html)
     assert [len(points.split()) for points in lines] == [3, 5]  # 3 rows, 5 columns
     heights = [np.array([float(point.split(",")[1]) for point in points.split()]) for points in lines]
@@ -145,41 +146,41 @@ def test_the_curves_along_rows_and_columns_are_the_axes_of_the_offsets(asked):
         assert drawn[0] < 0
 
 
-def test_rope_has_offsets_alone_and_says_that_they_are_everything(asked):
-    asked.explainer.kind = "rope"
-    value, _ = embeddings.structure_view(asked)
+def test_rope_has_offsets_alone_and_says_that_they_are_everything(state):
+    state.explainer.kind = "rope"
+    value, _ = embeddings.structure_view(state)
     assert len(maps_of(value)) == 1
     assert value["data"]["words"]["hint"] == say("embeddings.hint_rope")
 
 
-def test_a_model_without_positions_keeps_filters_and_input(asked):
-    asked.explainer.errors["position_similarity"] = DemoError("embeddings.no_positions", title="Fake")
-    updates, grid = embeddings.show(asked, False, *STRETCHED)
+def test_a_model_without_positions_keeps_filters_and_input(state):
+    state.explainer.errors["position_similarity"] = DemoError("embeddings.no_positions", title="Fake")
+    updates, grid = embeddings.show(state, False, **STRETCHED)
     assert grid is None
-    assert updates["similarity"]["visible"] is False
+    assert updates["embeddings_similarity"]["visible"] is False
     assert maps_of(updates["embeddings_structure"]) == []
     assert len(maps_of(updates["embeddings_input"])) == 4
-    assert set(updates) == set(embeddings.FILLS.split())
+    assert set(updates) == set(embeddings.TAB.outputs)
 
 
-def test_the_whole_tab_fills_what_it_says(asked):
-    assert set(embeddings.show(asked, False, *STRETCHED)[0]) == set(embeddings.FILLS.split())
+def test_the_whole_tab_fills_what_it_says(state):
+    assert set(embeddings.show(state, False, **STRETCHED)[0]) == set(embeddings.TAB.outputs)
 
 
 # ------------------------------------------------------------------------------------------------------------ rotation
 
 
-def test_a_model_that_does_not_rotate_shows_nothing_of_it(asked):
-    assert maps_of(embeddings_rotation.rotation_view(asked)) == []
+def test_a_model_that_does_not_rotate_shows_nothing_of_it(state):
+    assert maps_of(embeddings_rotation.rotation_view(state)) == []
 
 
 @pytest.mark.parametrize("head", [None, 1])
 def test_attention_with_and_without_rotation_shares_a_scale(explainer, examples, image, head):
     explainer.kind = "rope"
     selection = Selection(layer=2, head=head, token="1,3")
-    asked = Asked(explainer, examples, image, HEAD, SizeChoice(), selection, "en")
+    state = PageState(explainer, examples, image, HEAD, SizeChoice(), selection, "en")
     found = explainer.rotation(image, HEAD, SizeChoice(), TokenQuery(None, 1, 3), 2, head or 0)
-    turned, unturned, down, right = maps_of(embeddings_rotation.rotation_view(asked))
+    turned, unturned, down, right = maps_of(embeddings_rotation.rotation_view(state))
     wanted = [maps.mean(axis=0) if head is None else maps[head] for maps in (found.turned, found.unturned)]
     assert np.abs(decoded(turned) - 100 * wanted[0]).max() < 0.01
     assert np.abs(decoded(unturned) - 100 * wanted[1]).max() < 0.01
@@ -193,20 +194,20 @@ def test_attention_with_and_without_rotation_shares_a_scale(explainer, examples,
 @pytest.mark.parametrize("token", ["cls", "reg2", "reg9", "40,2", "x,y", ""])
 def test_what_has_no_place_gives_way_to_the_patch_in_the_middle(explainer, examples, image, token):
     explainer.kind = "rope"
-    asked = Asked(explainer, examples, image, FEATURES, SizeChoice(), Selection(token=token), "en")
-    assert "row 2, column 3" in maps_of(embeddings_rotation.rotation_view(asked))[0]["title"]
+    state = PageState(explainer, examples, image, FEATURES, SizeChoice(), Selection(token=token), "en")
+    assert "row 2, column 3" in maps_of(embeddings_rotation.rotation_view(state))[0]["title"]
 
 
 # ------------------------------------------------------------------------------------------------------- interpolation
 
 
-STRETCHED = (6, 10, 0, "own", "google")
+STRETCHED = dict(rows=6, cols=10, component=0, first="own", second="google")
 
 
-def test_the_table_is_shown_as_trained_and_by_every_convention_on_one_scale(asked):
-    updates = embeddings_stretch.redraw(asked, *STRETCHED)
-    assert asked.explainer.calls[-1] == ("stretched_table", (HEAD, (6, 10), None, "google", 0))
-    found = asked.explainer.stretched_table(HEAD, (6, 10), None, "google", 0)
+def test_the_table_is_shown_as_trained_and_by_every_convention_on_one_scale(state):
+    updates = other_grid.redraw(state, **STRETCHED)
+    assert state.explainer.calls[-1] == ("stretched_table", (HEAD, (6, 10), None, "google", 0))
+    found = state.explainer.stretched_table(HEAD, (6, 10), None, "google", 0)
     native, *stretched, apart = maps_of(updates["embeddings_stretched"])
     assert (native["rows"], native["cols"], native["group"]) == (3, 5, "native")
     assert np.abs(decoded(native) - found.native_map).max() < 1e-3
@@ -220,26 +221,25 @@ def test_the_table_is_shown_as_trained_and_by_every_convention_on_one_scale(aske
     assert cells == [f"{100 * value:.1f}" for value in found.apart.ravel()]
 
 
-def test_another_picture_is_a_change_of_the_tables_value_which_its_effect_follows(asked, tall):
-    values = [
-        embeddings_stretch.redraw(one, *STRETCHED)["embeddings_stretched"]
-        for one in (asked, replace(asked, image=tall))
-    ]
+def test_another_picture_is_a_change_of_the_tables_value_which_its_effect_follows(state, tall):
+    other = replace(state, image=tall, digest="another")
+    values = [other_grid.redraw(one, **STRETCHED)["embeddings_stretched"] for one in (state, other)]
     assert values[0] != values[1]
     assert maps_of(values[0]) == maps_of(values[1])
 
 
-def test_a_component_has_a_scale_around_zero_for_all_its_maps(asked):
-    found = asked.explainer.stretched_table(HEAD, (6, 10), "dino", "timm", 3)
-    maps = maps_of(embeddings_stretch.redraw(asked, 6, 10, 3, "dino", "timm")["embeddings_stretched"])
+def test_a_component_has_a_scale_around_zero_for_all_its_maps(state):
+    found = state.explainer.stretched_table(HEAD, (6, 10), "dino", "timm", 3)
+    chosen = {**STRETCHED, "component": 3, "first": "dino", "second": "timm"}
+    maps = maps_of(other_grid.redraw(state, **chosen)["embeddings_stretched"])
     top = max(np.abs(found.native_map).max(), np.abs(found.maps).max())
     assert {(one["low"], one["high"]) for one in maps[:-1]} == {(-top, top)}
 
 
-def test_the_picture_follows_on_the_same_grid(asked):
-    updates = embeddings_stretch.effect(asked, *STRETCHED)
-    assert asked.explainer.calls[-1] == ("interpolation", (HEAD, SizeChoice(grid=(6, 10)), None, "google"))
-    found = asked.explainer.interpolation(asked.image, HEAD, SizeChoice(grid=(6, 10)), None, "google")
+def test_the_picture_follows_on_the_same_grid(state):
+    updates = other_grid.effect(state, **STRETCHED)
+    assert state.explainer.calls[-1] == ("interpolation", (HEAD, SizeChoice(grid=(6, 10)), None, "google"))
+    found = state.explainer.interpolation(state.image, HEAD, SizeChoice(grid=(6, 10)), None, "google")
     (features,) = maps_of(updates["embeddings_maps"])
     assert np.abs(decoded(features) - found.features).max() < 1e-4
     html = unescape(updates["embeddings_compare_html"])
@@ -249,16 +249,21 @@ def test_the_picture_follows_on_the_same_grid(asked):
 
 
 def test_a_model_without_a_head_has_no_table_of_classes(explainer, examples, image):
-    asked = Asked(explainer, examples, image, FEATURES, SizeChoice(), Selection(), "en")
-    assert "<table>" not in embeddings_stretch.effect(asked, 6, 10, 0, "dino", "timm")["embeddings_compare_html"]
+    state = PageState(explainer, examples, image, FEATURES, SizeChoice(), Selection(), "en")
+    assert (
+        "<table>"
+        not in other_grid.effect(state, rows=6, cols=10, component=0, first="dino", second="timm")[
+            "embeddings_compare_html"
+        ]
+    )
 
 
-def test_a_model_without_a_table_says_so_and_shows_no_maps(asked):
-    asked.explainer.kind = "rope"
-    updates = embeddings_stretch.redraw(asked, *STRETCHED)
+def test_a_model_without_a_table_says_so_and_shows_no_maps(state):
+    state.explainer.kind = "rope"
+    updates = other_grid.redraw(state, **STRETCHED)
     assert maps_of(updates["embeddings_stretched"]) == []
     assert say("embeddings.no_table", title="Fake head") in updates["embeddings_stretched_html"]
-    assert maps_of(embeddings_stretch.effect(asked, *STRETCHED)["embeddings_maps"]) == []
+    assert maps_of(other_grid.effect(state, **STRETCHED)["embeddings_maps"]) == []
 
 
 @pytest.mark.parametrize(
@@ -271,21 +276,21 @@ def test_a_model_without_a_table_says_so_and_shows_no_maps(asked):
     ],
 )
 def test_what_the_controls_of_the_stretched_table_say_is_checked(given, chosen):
-    assert embeddings_stretch.chosen(given) == chosen
+    assert other_grid.chosen(*given) == chosen
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_names_of_the_conventions_follow_the_language(explainer, examples, image, language):
-    asked = Asked(explainer, examples, image, HEAD, SizeChoice(), Selection(), language)
-    updates = embeddings_stretch.show(asked, *STRETCHED)
+    state = PageState(explainer, examples, image, HEAD, SizeChoice(), Selection(), language)
+    updates = other_grid.show(state, **STRETCHED)
     assert updates["embeddings_first"]["choices"][0] == (say("embeddings.rule_own", language), "own")
     assert (say("embeddings.rule_google", language), "google") in updates["embeddings_second"]["choices"]
     assert (say("embeddings.likeness", language), 0) in updates["embeddings_shown"]["choices"]
 
 
-def test_labels_never_become_markup(asked):
-    asked.explainer.labels = (SCRIPT, "b")
-    assert SCRIPT not in embeddings_stretch.effect(asked, *STRETCHED)["embeddings_compare_html"]
+def test_labels_never_become_markup(state):
+    state.explainer.labels = (SCRIPT, "b")
+    assert SCRIPT not in other_grid.effect(state, **STRETCHED)["embeddings_compare_html"]
 
 
 # ------------------------------------------------------------------------------------------------------ filters, input
@@ -299,9 +304,9 @@ def test_every_component_has_its_share_of_variance(explainer, language):
 
 
 @pytest.mark.parametrize("every", [False, True])
-def test_filters_and_answers_reach_the_browser(asked, every):
-    value = embeddings.bank(asked, every)["embeddings_bank"]
-    found = asked.explainer.filter_responses(*asked.picture, None if every else 28)
+def test_filters_and_answers_reach_the_browser(state, every):
+    value = embeddings.bank(state, every)["embeddings_bank"]
+    found = state.explainer.filter_responses(*state.picture, None if every else 28)
     arrays = unpacked(value["files"]["bank"])
     data = value["data"]
     assert data["count"] == (192 if every else 28)
@@ -313,17 +318,17 @@ def test_filters_and_answers_reach_the_browser(asked, every):
     assert np.all(np.abs(answers - found.responses).max(axis=(1, 2)) <= tops / 32767)
 
 
-def test_a_filter_that_answers_nothing_is_all_zeros(asked):
+def test_a_filter_that_answers_nothing_is_all_zeros(state):
     from dataclasses import replace
 
-    found = asked.explainer.filter_responses(*asked.picture, 3)
+    found = state.explainer.filter_responses(*state.picture, 3)
     silent = filters_value(replace(found, responses=np.zeros_like(found.responses)), None, "en")
     assert not unpacked(silent["files"]["bank"])["answers"].any()
 
 
-def test_norms_share_a_scale_and_the_cosine_has_its_own(asked):
-    parts = asked.explainer.input_parts(*asked.picture)
-    value, html = embeddings.input_view(asked)
+def test_norms_share_a_scale_and_the_cosine_has_its_own(state):
+    parts = state.explainer.input_parts(*state.picture)
+    value, html = embeddings.input_view(state)
     *norms, cosine = maps_of(value)
     for one, values in zip(norms, (parts.content, parts.positions, parts.total), strict=True):
         assert np.abs(decoded(one) - values).max() < 1e-3
@@ -334,9 +339,9 @@ def test_norms_share_a_scale_and_the_cosine_has_its_own(asked):
     assert cells[12] == f"{parts.content.mean():.2f}"
 
 
-def test_without_a_table_there_are_no_norms_of_positions(asked):
-    asked.explainer.kind = "rope"
-    value, html = embeddings.input_view(asked)
+def test_without_a_table_there_are_no_norms_of_positions(state):
+    state.explainer.kind = "rope"
+    value, html = embeddings.input_view(state)
     assert [one["title"] for one in maps_of(value)] == [say("embeddings.norm_content"), say("embeddings.norm_total")]
     assert re.findall(r"<td>([^<]+)</td>", html)[-4:][1::2] == ["–", "–"]
 
@@ -344,26 +349,21 @@ def test_without_a_table_there_are_no_norms_of_positions(asked):
 # ---------------------------------------------------------------------------------------------------------- take away
 
 
-def test_what_is_taken_away_are_the_numbers_shown(asked):
-    parcel = embeddings.carry(asked)
+def test_what_is_taken_away_are_the_numbers_shown(state):
+    parcel = embeddings.download(state)
     arrays = np.load(io.BytesIO(parcel.files["what_embeddings_know.npz"]), allow_pickle=False)
-    similarity = asked.explainer.position_similarity(HEAD, SizeChoice(), asked.image)
+    similarity = state.explainer.position_similarity(HEAD, SizeChoice(), state.image)
     assert np.array_equal(arrays["similarity"], similarity.matrix)
-    assert np.array_equal(arrays["content_norm"], asked.explainer.input_parts(*asked.picture).content)
+    assert np.array_equal(arrays["content_norm"], state.explainer.input_parts(*state.picture).content)
     assert str(arrays["axes_by_offset"]) == "rows down, columns right"
     assert parcel.files["patch_filters.png"].startswith(b"\x89PNG")
     assert parcel.files["position_similarity.png"].startswith(b"\x89PNG")
     compile(parcel.code, "code", "exec")
 
 
-def test_a_model_without_positions_takes_its_filters_away(asked):
-    asked.explainer.errors["position_similarity"] = DemoError("embeddings.no_positions", title="Fake")
-    assert set(embeddings.carry(asked).files) == {"patch_filters.png", "what_embeddings_know.npz"}
-    asked.explainer.errors["position_similarity"] = ModelError("models.offline", name="x")
+def test_a_model_without_positions_takes_its_filters_away(state):
+    state.explainer.errors["position_similarity"] = DemoError("embeddings.no_positions", title="Fake")
+    assert set(embeddings.download(state).files) == {"patch_filters.png", "what_embeddings_know.npz"}
+    state.explainer.errors["position_similarity"] = ModelError("models.offline", name="x")
     with pytest.raises(ModelError):
-        embeddings.carry(asked)
-
-
-def test_the_views_read_what_the_scripts_are_named_for():
-    assert embeddings_views.MapsView().js_on_load.count("function mapOf") == 1
-    assert "function unpack" in embeddings_views.FiltersView().js_on_load
+        embeddings.download(state)

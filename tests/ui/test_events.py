@@ -7,30 +7,37 @@ from html import unescape
 from types import SimpleNamespace
 
 import gradio as gr
+import numpy as np
 import pytest
 
 from vit_demo.contract import DemoError, ModelError, ModelStatus, PictureError, SizeChoice, TokenQuery
 from vit_demo.text import say
-from vit_demo.ui import build, captions, events, page
+from vit_demo.ui import captions, events, page
+from vit_demo.ui.kit.inputs import Picture
+from vit_demo.ui.tabs import TABS
+from vit_demo.ui.tabs.relevance.tab import begin_anew
 
-TABS = (build.predict, build.attention, build.embeddings)
 HEAD, FEATURES, BROKEN = "fake/head", "fake/features", "fake/broken"
+BY_NAME = {tab.name: tab for tab in TABS}
+REQUEST = dict(
+    image=None, model=HEAD, side=48, keep_shape=False, selection={}, language="en", shown={}
+)  # fmt: skip
+
+
+def picture(image) -> Picture | None:
+    """A picture as it comes in; what is none stays as it is."""
+    return Picture(image, f"digest of {image.shape}") if isinstance(image, np.ndarray) else image
 
 
 @pytest.fixture
 def show(explainer, examples, image):
     """`events.show` with everything but what a test is about left as the page opens."""
 
-    def ask(**changes):
-        asked = dict(
-            image=image, model=HEAD, side=48, keep_shape=False, selection={}, language="en", shown={},
-            open_tab="attention",
-        )  # fmt: skip
-        if "tab" in changes:
-            changes["open_tab"] = changes.pop("tab")
-        asked = {**asked, **changes}
-        given = asked.pop("given", None) or [None] * sum(len(tab.GIVEN.split()) for tab in TABS)
-        return events.show(TABS, explainer, examples, *asked.values(), *given)
+    def ask(tab="attention", **changes):
+        values = {**REQUEST, "image": image, **changes}
+        values["image"] = picture(values["image"])
+        inputs = dict.fromkeys(BY_NAME[tab].inputs) | values.pop("inputs", {})
+        return events.show(BY_NAME[tab], explainer, examples, **values, **inputs)
 
     return ask
 
@@ -38,11 +45,11 @@ def show(explainer, examples, image):
 @pytest.fixture
 def choose(explainer, image):
     def ask(**changes):
-        asked = dict(
-            image=image, model=HEAD, good_model="", side=None, keep_shape=False, language="en",
+        values = dict(
+            image=picture(image), model=HEAD, good_model="", side=None, keep_shape=False, language="en",
             progress=lambda *_, **__: None,
         )  # fmt: skip
-        return events.choose_model(explainer, **{**asked, **changes})
+        return events.choose_model(explainer, **{**values, **changes})
 
     return ask
 
@@ -62,8 +69,8 @@ def notices(monkeypatch):
 @pytest.mark.parametrize(
     ("tab", "computed", "updated"),
     [
-        ("attention", {"attention_layer", "attention_wall"}, {"attention", "status", "shown"}),
-        ("predict", {"predict"}, {"predict_html", "predict_help", "predict_why", "status", "shown"}),
+        ("attention", {"attention_layer", "attention_wall"}, {"attention", "status", "shown", "message"}),
+        ("predict", {"predict"}, {"predict_html", "predict_help", "predict_why", "status", "shown", "message"}),
         (
             "embeddings",
             {
@@ -75,22 +82,22 @@ def notices(monkeypatch):
                 "rotation",
                 "stretched_table",
             },
-            {*build.embeddings.FILLS.split(), "status", "shown"},
+            {*BY_NAME["embeddings"].outputs, *BY_NAME["embeddings"].cleared, "status", "shown", "message"},
         ),
     ],
 )
 def test_only_the_open_tab_is_computed(show, explainer, tab, computed, updated):
     updates = show(tab=tab)
     assert set(explainer.questions) - {"details"} == computed
-    assert set(updates) == updated
+    assert set(updates) <= updated
+    assert set(updates) >= {"status", "shown", "message"}
 
 
-@pytest.mark.parametrize("tab", [module.NAME for module in build.TABS])
+@pytest.mark.parametrize("tab", BY_NAME)
 @pytest.mark.parametrize("model", [HEAD, FEATURES])
-def test_a_tab_whose_controls_hold_nothing_shows_its_default(explainer, examples, image, tab, model):
+def test_a_tab_whose_controls_hold_nothing_shows_its_default(show, tab, model):
     """As when a page has outlived the server's session, and what it chose is no longer offered."""
-    given = [None] * sum(len(module.GIVEN.split()) for module in build.TABS)
-    updates = events.show(build.TABS, explainer, examples, image, model, 48, False, {}, "en", {}, tab, *given)
+    updates = show(tab, model=model)
     assert updates["status"]
     assert len(updates) > 1
 
@@ -101,76 +108,76 @@ def test_a_page_without_a_model_computes_nothing(show, explainer):
 
 
 def test_a_page_without_a_model_yet_has_no_size_note(explainer, image):
-    handler = page.softened(partial(events.resized, explainer), ("size_note",))
-    handler(image, "", None, False, "en")  # a picture may change before the first model is there
+    names = ("image", "good_model", "side", "keep_shape", "language")
+    handler = page.with_messages(partial(events.resized, explainer), names, ("size_note",))
+    handler(picture(image), "", None, False, "en")  # a picture may change before the first model is there
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_no_picture_is_said_and_computes_nothing(show, explainer, language):
-    assert say("page.no_picture", language) in show(image=None, language=language)["status"]
+    assert say("page.no_picture", language) in show(image=None, language=language)["message"]["value"]
     assert explainer.calls == []
 
 
-def test_without_a_picture_what_came_of_it_goes_and_what_shows_the_model_stays(show):
-    updates = show(image=None)
-    assert {"attention", "predict_html", "embeddings_bank"} <= {name for name in updates if updates[name] is None}
-    assert "similarity" not in updates  # the position table needs no picture
-    assert updates["shown"] == {}
+@pytest.mark.parametrize("image", [None, PictureError("picture.damaged")])
+@pytest.mark.parametrize("tab", BY_NAME)
+def test_without_a_picture_or_with_a_refused_one_what_came_of_another_goes(show, explainer, tab, image):
+    """Old results never stand under a new picture, and the sentence stands above where they stood."""
+    updates = show(tab, image=image, shown={tab: {"question": "before", "status": "before"}})
+    key = "page.no_picture" if image is None else "picture.damaged"
+    assert say(key) in unescape(updates["message"]["value"])
+    assert updates["message"]["visible"] is True
+    assert set(BY_NAME[tab].cleared) <= set(updates)
+    assert (updates["status"], updates["shown"]) == ("", {})
+    assert explainer.calls == []
 
 
-@pytest.fixture
-def open_depth(explainer, examples, image):
-    """Opening the Depth tab, which remains as it is while the page asks the same of it."""
-
-    def ask(shown, **changes):
-        asked = dict(image=image, model=HEAD, side=48, keep_shape=False, selection={}, language="en") | changes
-        return events.show_tab(build.depth, page.asked_of(explainer, examples, *asked.values()), shown, [], False)
-
-    return ask
+def test_what_shows_the_model_alone_stays_without_a_picture():
+    assert "embeddings_similarity" not in BY_NAME["embeddings"].cleared  # the position table needs no picture
+    for name in ("predict", "attention", "relevance", "depth", "features"):
+        shown = [output for output in BY_NAME[name].outputs if output.endswith(("_html", "_view", name, "_colours"))]
+        assert set(shown) <= set(BY_NAME[name].cleared)
 
 
-def test_a_tab_that_remains_is_computed_once_and_again_for_another_question(open_depth, explainer, tall):
-    first = open_depth({})
+def test_a_sound_picture_takes_the_sentence_away(show):
+    assert show()["message"] == gr.update(visible=False)
+
+
+def test_a_tab_that_keeps_its_state_is_computed_once_and_again_for_another_question(show, explainer, tall):
+    first = show("depth")
     assert first["depth_html"]
     explainer.calls.clear()
-    again = {"status": first["status"], "shown": first["shown"]}
-    assert open_depth(first["shown"]) == again
+    again = {name: first[name] for name in ("status", "shown", "message")}
+    assert show("depth", shown=first["shown"]) == again
     assert explainer.calls == []
-    assert open_depth(first["shown"], selection={"layer": 1}) == again  # its figures show all layers
+    assert show("depth", shown=first["shown"], selection={"layer": 1}) == again  # its figures show all layers
     for changes in ({"image": tall}, {"model": FEATURES}, {"side": 96}, {"keep_shape": True}, {"language": "zh"}):
-        assert open_depth(first["shown"], **changes)["depth_html"]
+        assert show("depth", shown=first["shown"], **changes)["depth_html"]
 
 
-def test_a_detour_forgets_what_it_stopped(open_depth, explainer, examples, image, tall):
-    first = open_depth({})["shown"]
-    asked = dict(image=tall, model=HEAD, side=48, keep_shape=False, selection={}, language="en")
-    away = events.show_tab(build.predict, page.asked_of(explainer, examples, *asked.values()), first)["shown"]
+def test_a_detour_forgets_what_it_stopped(show, tall):
+    first = show("depth")["shown"]
+    away = show("predict", image=tall, shown=first)["shown"]
     assert away == {}
-    assert open_depth(away)["depth_html"]
+    assert show("depth", shown=away)["depth_html"]
 
 
 def test_see_why_begins_relevance_anew_and_leaves_depth_alone():
     one = {"question": "a", "status": ""}
-    assert build.predict.without_relevance({"relevance": one, "depth": one}) == (None, {"depth": one})
-    assert build.predict.without_relevance(None) == (None, {})
+    assert begin_anew({"relevance": one, "depth": one}) == {"relevance_chosen": None, "shown": {"depth": one}}
+    assert begin_anew(None) == {"relevance_chosen": None, "shown": {}}
 
 
 @pytest.mark.parametrize("shown", [None, [], "depth", {"depth": "another"}, {"depth": 7}, {"depth": {}}])
-def test_what_was_never_shown_is_computed(open_depth, shown):
-    assert open_depth(shown)["depth_html"]
+def test_what_was_never_shown_is_computed(show, shown):
+    assert show("depth", shown=shown)["depth_html"]
 
 
-def test_a_tab_that_does_not_remain_is_computed_whenever_it_is_opened(show, explainer):
+def test_a_tab_that_keeps_no_state_is_computed_whenever_it_is_opened(show, explainer):
     shown = show(tab="predict").get("shown", {})
     explainer.calls.clear()
     assert show(tab="predict", shown=shown)["predict_html"]
     assert "predict" in explainer.questions
-
-
-def test_a_refused_picture_is_raised_before_anything_is_computed(show, explainer):
-    with pytest.raises(PictureError, match="damaged"):
-        show(image=PictureError("picture.damaged"))
-    assert explainer.calls == []
 
 
 def test_the_status_line_counts_rows_by_columns_and_all_tokens(show):
@@ -223,9 +230,9 @@ def test_keeping_the_shape_gives_the_pictures_grid(show, tall):
 def test_a_model_without_positions_hides_the_tiles_and_keeps_the_filters(show, explainer):
     explainer.errors["position_similarity"] = DemoError("embeddings.no_positions", title="Fake")
     updates = show(tab="embeddings")
-    assert updates["similarity"]["visible"] is False
-    assert updates["positions_help"] == say("embeddings.no_positions", title="Fake")
-    assert "<svg" in updates["filters_html"]
+    assert updates["embeddings_similarity"]["visible"] is False
+    assert updates["embeddings_positions_help"] == say("embeddings.no_positions", title="Fake")
+    assert "<svg" in updates["embeddings_filters_html"]
     assert updates["embeddings_bank"]["files"]
 
 
@@ -261,7 +268,7 @@ def test_a_failure_is_said_in_the_visitors_language(show, explainer, language, e
         return show(language=language)
 
     with pytest.raises(gr.Error) as caught:
-        page.softened(handler, ("attention",))(language)
+        page.with_messages(handler, ("language",), ("attention",))(language)
     assert unescape(caught.value.message) == say(error.key, language, **error.values)
     assert caught.value.print_exception is False
 
@@ -271,7 +278,7 @@ def test_a_failure_is_said_in_the_visitors_language(show, explainer, language, e
 def test_an_unexpected_failure_is_one_sentence_without_insides(show, explainer, language, error, caplog):
     explainer.errors["attention_layer"] = error
     with pytest.raises(gr.Error) as caught:
-        page.softened(lambda language: show(language=language), ("attention",))(language)
+        page.with_messages(lambda language: show(language=language), ("language",), ("attention",))(language)
     assert caught.value.message == say("page.unexpected", language)
     assert caught.value.__suppress_context__
     assert any(record.exc_info for record in caplog.records)  # kept for the one who runs the app
@@ -282,18 +289,24 @@ def test_what_a_visitor_typed_is_escaped_in_a_failure(explainer, image):
         raise ModelError("models.not_on_hub", name="<img src=x onerror=alert(1)>")
 
     with pytest.raises(gr.Error) as caught:
-        page.softened(handler, ("model",))("en")
+        page.with_messages(handler, ("language",), ("model",))("en")
     assert "<" not in caught.value.message
     assert "&lt;img" in caught.value.message
 
 
 def test_updates_come_in_the_order_of_names_and_the_rest_stays():
-    run = page.softened(lambda language: {"b": 2}, ("a", "b", "c"))
+    run = page.with_messages(lambda language: {"b": 2}, ("language",), ("a", "b", "c"))
     assert run("en") == (gr.skip(), 2, gr.skip())
 
 
 def test_a_single_update_is_a_value_and_no_tuple():
-    assert page.softened(lambda language: {"a": 1}, ("a",))("en") == 1
+    assert page.with_messages(lambda language: {"a": 1}, ("language",), ("a",))("en") == 1
+
+
+def test_an_update_of_what_is_no_output_is_not_lost_in_silence(caplog):
+    with pytest.raises(gr.Error):
+        page.with_messages(lambda language: {"b": 2}, ("language",), ("a",))("en")
+    assert "no output" in caplog.text
 
 
 # -------------------------------------------------------------------------------------------------------- the model
@@ -335,11 +348,11 @@ def test_the_good_model_failing_again_is_raised(choose):
 
 
 def test_a_typed_name_is_loaded_and_one_of_the_list_left_to_its_own_event(explainer, image):
-    rest = (HEAD, None, False, "en")
-    assert events.choose_typed_model(explainer, image, FEATURES, *rest) == {}
+    rest = dict(image=picture(image), good_model=HEAD, side=None, keep_shape=False, language="en")
+    assert events.choose_typed_model(explainer, model=FEATURES, **rest) == {}
     assert "details" not in explainer.questions
     explainer._require = lambda model: None  # the engine now opens any name
-    assert events.choose_typed_model(explainer, image, "./my-model", *rest)["good_model"] == "./my-model"
+    assert events.choose_typed_model(explainer, model="./my-model", **rest)["good_model"] == "./my-model"
 
 
 def test_downloading_is_reported_in_megabytes(choose):
@@ -356,14 +369,14 @@ def test_models_that_are_here_stand_first_with_their_marks(explainer):
 
 
 def test_the_card_escapes_what_a_model_says_of_itself(fake):
-    html = events.card_html(fake.card(HEAD, family="<script>x</script>", licence="<b>mine</b>"), "en")
+    html = captions.card_html(fake.card(HEAD, family="<script>x</script>", licence="<b>mine</b>"), "en")
     assert "<script>" not in html
     assert "<b>" not in html
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "http://a.example", "", 'https://a.example/"onclick="x'])
 def test_only_https_licences_are_links_and_quotes_cannot_leave_them(fake, url):
-    html = events.card_html(fake.card(HEAD, licence_url=url), "en")
+    html = captions.card_html(fake.card(HEAD, licence_url=url), "en")
     assert ("<a " in html) == url.startswith("https://")
     assert '"onclick=' not in html
     assert "javascript:" not in html
@@ -378,15 +391,15 @@ def test_every_position_kind_and_resampling_has_words(fake, explainer, language,
         assert say(f"page.position_{kind}", language) in captions.position_words(replace(info, position=kind), language)
     resampled = captions.position_words(replace(info, position="<timm>", resampled=True), language)
     assert "<timm>" in resampled
-    assert "<timm>" not in events.status_html(replace(info, position="<timm>", resampled=True), 1.0, language)
+    assert "<timm>" not in captions.status_html(replace(info, position="<timm>", resampled=True), 1.0, language)
 
 
 def test_the_size_note_counts_patches_tokens_and_work(explainer, image, tall):
     note = partial(events.resized, explainer)
-    assert "48 px: 3×5 patches, 18 tokens" in note(image, HEAD, 48, False, "en")["size_note"]
-    assert "96 px: 6×10 patches, 63 tokens" in note(image, HEAD, 96, False, "en")["size_note"]
-    assert "6×3 patches, 21 tokens" in note(tall, HEAD, 48, True, "en")["size_note"]
-    assert note(image, HEAD, 7, False, "en")["size_note"] == ""
+    assert "48 px: 3×5 patches, 18 tokens" in note(picture(image), HEAD, 48, False, "en")["size_note"]
+    assert "96 px: 6×10 patches, 63 tokens" in note(picture(image), HEAD, 96, False, "en")["size_note"]
+    assert "6×3 patches, 21 tokens" in note(picture(tall), HEAD, 48, True, "en")["size_note"]
+    assert note(picture(image), HEAD, 7, False, "en")["size_note"] == ""
 
 
 def test_a_refused_picture_has_a_size_note_all_the_same(explainer):
@@ -401,7 +414,7 @@ def request(address: dict | None = None, **headers: str) -> SimpleNamespace:
 
 
 @pytest.mark.parametrize(
-    ("asked", "language"),
+    ("address", "language"),
     [
         (None, "en"),
         (request(), "en"),
@@ -414,12 +427,12 @@ def request(address: dict | None = None, **headers: str) -> SimpleNamespace:
         (request({"lang": "<script>"}), "en"),
     ],
 )
-def test_the_language_is_the_addresss_then_the_browsers(asked, language):
-    assert events.language_of_request(asked) == language
+def test_the_language_is_the_addresss_then_the_browsers(address, language):
+    assert events.language_of_request(address) == language
 
 
 def test_the_first_look_needs_no_model(explainer, examples):
-    updates = events.first_look(explainer, examples, request(accept_language="zh"))
+    updates = events.first_look(BY_NAME["attention"], explainer, examples, request(accept_language="zh"))
     assert "details" not in explainer.questions
     assert updates["language"] == "zh"
     assert updates["model"]["value"] == HEAD
@@ -432,22 +445,24 @@ def test_the_first_look_needs_no_model(explainer, examples):
 
 def test_a_link_opens_model_example_size_layer_head_and_token(explainer, examples):
     link = {"model": FEATURES, "example": "koala", "side": "96", "keep": "1", "layer": "2", "head": "1", "token": "1,3"}
-    updates = events.first_look(explainer, examples, request(link))
+    updates = events.first_look(BY_NAME["attention"], explainer, examples, request(link))
     assert updates["model"]["value"] == FEATURES
     assert updates["image"].endswith("koala.jpg")
     assert updates["side"]["value"] == 96
     assert updates["keep_shape"] is True
-    assert updates["selection"] == {"layer": 1, "head": 0, "token": "1,3"}
+    assert updates["selection"] == {"layer": 1, "head": 0, "token": "0,2"}  # a link counts from 1
 
 
 def test_a_model_of_digits_opens_on_a_drawing(explainer, examples, fake, monkeypatch):
     own = fake.card(HEAD, source="own", native_size=(28, 28), patch_px=4)
     monkeypatch.setattr(explainer, "statuses", lambda: (ModelStatus(own, "on_disk"),))
-    updates = events.first_look(explainer, examples, request())
+    updates = events.first_look(BY_NAME["attention"], explainer, examples, request())
     assert updates["image"].shape == (28, 28, 3)
     assert updates["image"].max() > 200
     assert (updates["attention"]["data"]["rows"], updates["attention"]["data"]["cols"]) == (7, 7)
-    assert events.first_look(explainer, examples, request({"example": "koala"}))["image"].endswith("koala.jpg")
+    assert events.first_look(BY_NAME["attention"], explainer, examples, request({"example": "koala"}))[
+        "image"
+    ].endswith("koala.jpg")
 
 
 @pytest.mark.parametrize(
@@ -458,7 +473,7 @@ def test_a_model_of_digits_opens_on_a_drawing(explainer, examples, fake, monkeyp
     ],
 )
 def test_what_a_link_asks_for_in_vain_is_left_out(explainer, examples, link):
-    updates = events.first_look(explainer, examples, request(link))
+    updates = events.first_look(BY_NAME["attention"], explainer, examples, request(link))
     assert updates["model"]["value"] == HEAD
     assert "image" not in updates
     assert "side" not in updates
@@ -466,7 +481,7 @@ def test_what_a_link_asks_for_in_vain_is_left_out(explainer, examples, link):
     assert len(updates["selection"]["token"]) <= 40
 
 
-# ----------------------------------------------------------------------------------------------------------- gallery
+# ----------------------------------------------------------------------------------------------------------- examples
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -7,9 +7,9 @@ import base64
 import numpy as np
 import pytest
 
-from vit_demo.ui.binary import pack_arrays
+from vit_demo.ui.kit.binary import pack_arrays
 
-FILES = ("unpack.js", "explore.js")
+MODULES = ("kit/files.js", "tabs/attention/explore.js")
 LOAD = (
     "(() => { const bytes = Buffer.from(given.file, 'base64');"
     "const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length);"
@@ -20,14 +20,14 @@ PREFIX, ROWS, COLS = 3, 4, 6
 
 @pytest.fixture(scope="module")
 def ask(node):
-    return lambda expression, **given: node(expression, FILES, **given)
+    return lambda expression, **given: node(expression, MODULES, **given)
 
 
 @pytest.fixture
 def layer(explainer, image, fake):
     """A layer's tensors, its file as text, and its exact attention (h, N, N)."""
     from vit_demo.contract import SizeChoice
-    from vit_demo.ui.tabs.attention import layer_file
+    from vit_demo.ui.tabs.attention.tab import layer_file
 
     tensors = explainer.attention_layer(image, fake.HEAD, SizeChoice(), 2)
     return tensors, base64.b64encode(layer_file(tensors)).decode(), explainer.matrix(tensors.info, 2)
@@ -72,10 +72,12 @@ def test_rows_and_columns_equal_the_attention_matrix_to_a_thousandth_of_their_to
 
 
 def test_similarity_is_the_cosine_of_the_directions_sent(ask, layer):
-    tensors, file, _ = layer
+    tensors = layer[0]
+    file = base64.b64encode(pack_arrays({"features": tensors.features})).decode()
+    sent = LOAD.replace("js.layerFrom(js.unpack(buffer))", "js.directionsOf(js.unpack(buffer).features)")
     features = tensors.features.astype(float)
     unit = features / np.linalg.norm(features, axis=1, keepdims=True)
-    ours = ask(f"[0, 5].map((t) => js.cosinesOf({LOAD}, t))", file=file)
+    ours = ask(f"[0, 5].map((t) => js.cosinesOf({sent}, {len(unit)}, t))", file=file)
     assert np.array(ours) == pytest.approx((unit @ unit.T)[[0, 5]], abs=1e-5)
 
 

@@ -12,8 +12,8 @@ from PIL import Image
 
 from vit_demo.contract import PictureError, SizeChoice
 from vit_demo.decode import MAX_BYTES
-from vit_demo.ui import inputs
-from vit_demo.ui.inputs import SafeImage, language_of, size_of
+from vit_demo.ui.kit import inputs
+from vit_demo.ui.kit.inputs import SafeImage, language_of, size_of
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -50,7 +50,7 @@ def jpeg(picture: Image.Image, **options) -> bytes:
 def test_a_photograph_arrives_as_upright_rgb(component):
     with Image.open(EXAMPLES / "koala.jpg") as picture:
         width, height = picture.size
-    array = component.preprocess(ImageData(path=str(EXAMPLES / "koala.jpg")))
+    array = component.preprocess(ImageData(path=str(EXAMPLES / "koala.jpg"))).pixels
     assert array.shape == (height, width, 3)
     assert array.dtype == np.uint8
 
@@ -60,7 +60,7 @@ def test_a_rotated_photograph_arrives_upright(component, tmp_path):
     exif[0x0112] = 6  # the camera lay on its side
     picture = Image.new("RGB", (60, 40), "white")
     picture.paste((255, 0, 0), (0, 0, 30, 40))  # left half red: upright, it is the upper half
-    array = component.preprocess(file_of(tmp_path / "photo.jpg", jpeg(picture, exif=exif, quality=95)))
+    array = component.preprocess(file_of(tmp_path / "photo.jpg", jpeg(picture, exif=exif, quality=95))).pixels
     assert array.shape == (60, 40, 3)
     assert array[10, 20, 1] < 50 < 200 < array[50, 20, 1]
 
@@ -115,20 +115,31 @@ def test_what_is_no_picture_is_refused_as_a_value(component, tmp_path, name, dat
 def test_the_same_content_is_decoded_once_under_any_name(component, decoded, tmp_path):
     first = component.preprocess(file_of(tmp_path / "a.jpg", b"same"))
     again = component.preprocess(file_of(tmp_path / "b.jpg", b"same"))
-    assert again is first
+    assert again.pixels is first.pixels
+    assert again.digest == first.digest
     assert decoded == [b"same"]
 
 
 def test_other_content_under_the_same_name_is_decoded_again(component, decoded, tmp_path):
     first = component.preprocess(file_of(tmp_path / "a.jpg", b"one"))
     other = component.preprocess(file_of(tmp_path / "a.jpg", b"two"))
-    assert (first[0, 0, 0], other[0, 0, 0]) == (1, 2)
+    assert (first.pixels[0, 0, 0], other.pixels[0, 0, 0]) == (1, 2)
+    assert first.digest != other.digest
 
 
 def test_a_kept_picture_cannot_be_written_to(component, decoded, tmp_path):
-    array = component.preprocess(file_of(tmp_path / "a.jpg", b"x"))
+    array = component.preprocess(file_of(tmp_path / "a.jpg", b"x")).pixels
     with pytest.raises(ValueError, match="read-only"):
         array[0, 0, 0] = 9
+
+
+def test_an_example_is_known_by_its_file_when_it_comes_in(component, examples, tmp_path):
+    component.known = {example.digest: example.key for example in examples}
+    copy = file_of(tmp_path / "another name.jpg", (EXAMPLES / "koala.jpg").read_bytes())
+    assert component.preprocess(copy).example == "koala"
+    own = tmp_path / "own.png"
+    Image.open(EXAMPLES / "koala.jpg").crop((0, 0, 90, 90)).save(own)
+    assert component.preprocess(ImageData(path=str(own))).example is None
 
 
 def test_a_refusal_is_not_kept(component, tmp_path, monkeypatch):
@@ -139,7 +150,7 @@ def test_a_refusal_is_not_kept(component, tmp_path, monkeypatch):
     payload = file_of(tmp_path / "a.jpg", b"x")
     assert isinstance(component.preprocess(payload), PictureError)
     monkeypatch.setattr(inputs, "decode_untrusted", lambda data: np.zeros((1, 1, 3), np.uint8))
-    assert isinstance(component.preprocess(payload), np.ndarray)
+    assert isinstance(component.preprocess(payload), inputs.Picture)
 
 
 @pytest.mark.parametrize(

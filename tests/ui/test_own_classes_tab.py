@@ -14,10 +14,11 @@ from PIL import Image
 
 from vit_demo.contract import DemoError, OwnClasses, PictureError, SizeChoice
 from vit_demo.contract.own_classes import MAX_CLASSES, MAX_EXAMPLES, THUMB_PX
+from vit_demo.gallery import read_gallery
 from vit_demo.text import say
-from vit_demo.ui.gallery import read_examples
-from vit_demo.ui.page import Asked, Page, Selection
-from vit_demo.ui.tabs import own_classes as tab
+from vit_demo.ui.page import Page
+from vit_demo.ui.state import PageState, Selection
+from vit_demo.ui.tabs.own_classes import tab
 
 HEAD, FEATURES = "fake/head", "fake/features"
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -29,43 +30,43 @@ def picture(seed: int) -> np.ndarray:
 
 
 @pytest.fixture
-def asked(explainer, examples, image):
-    return Asked(explainer, examples, image, HEAD, SizeChoice(), Selection(), "en")
+def state(explainer, examples, image):
+    return PageState(explainer, examples, image, HEAD, SizeChoice(), Selection(), "en")
 
 
 @pytest.fixture
-def two(asked):
+def two(state):
     """Two classes: two examples of one, three of the other."""
-    own = tab.extended(asked, None, "cats", (picture(0), picture(1)))
-    return tab.extended(asked, own, "dogs", (picture(2), picture(3), picture(4)))
+    own = tab.extended(state, None, "cats", (picture(0), picture(1)))
+    return tab.extended(state, own, "dogs", (picture(2), picture(3), picture(4)))
 
 
-def test_pictures_are_collected_under_their_class_with_vector_and_thumbnail(asked, explainer, two):
+def test_pictures_are_collected_under_their_class_with_vector_and_thumbnail(state, explainer, two):
     assert two.names == ("cats", "dogs")
     assert two.labels.tolist() == [0, 0, 1, 1, 1]
     assert two.thumbnails.shape == (5, THUMB_PX, THUMB_PX, 3)
     expected = explainer.picture_vectors([picture(i) for i in range(5)], HEAD).vectors
     assert np.array_equal(two.vectors.vectors, expected)
-    more = tab.extended(asked, two, "  cats\n", (picture(9),))
+    more = tab.extended(state, two, "  cats\n", (picture(9),))
     assert (more.names, more.labels.tolist()) == (("cats", "dogs"), [0, 0, 1, 1, 1, 0])
 
 
-def test_adding_empties_the_inputs_and_answers(asked, two):
-    updates = tab.add(asked, two, "dogs", ["kitten.jpg"], (picture(7),))
+def test_adding_empties_the_inputs_and_answers(state, two):
+    updates = tab.add(state, two, "dogs", ["kitten.jpg"], (picture(7),))
     assert len(updates["own_classes_set"].labels) == 7
     assert (updates["own_classes_uploads"], updates["own_classes_examples"]) == (None, [])
     assert "vd-bars" in updates["own_classes_answer"]
 
 
-def test_the_pages_own_picture_can_be_added(asked, two):
-    own = tab.add_this(asked, two, "cats")["own_classes_set"]
+def test_the_pages_own_picture_can_be_added(state, two):
+    own = tab.add_this(state, two, "cats")["own_classes_set"]
     assert own.labels.tolist() == [0, 0, 1, 1, 1, 0]
-    assert np.array_equal(own.thumbnails[-1], tab.thumbnail(asked.image))
+    assert np.array_equal(own.thumbnails[-1], tab.thumbnail(state.image))
 
 
-def test_a_picture_is_not_collected_twice(asked, two):
+def test_a_picture_is_not_collected_twice(state, two):
     """Left out, its twin would find it: the accuracy would be too good."""
-    again = tab.extended(asked, two, "cats", (picture(3), picture(8), picture(8)))
+    again = tab.extended(state, two, "cats", (picture(3), picture(8), picture(8)))
     assert again.labels.tolist() == [0, 0, 1, 1, 1, 0]
 
 
@@ -79,29 +80,29 @@ def test_a_thumbnail_is_the_centre_of_its_picture():
     ("name", "pictures", "key"),
     [("", 1, "no_name"), (" \n", 1, "no_name"), (None, 1, "no_name"), ("cats", 0, "nothing_to_add")],
 )
-def test_what_is_missing_is_said(asked, name, pictures, key):
+def test_what_is_missing_is_said(state, name, pictures, key):
     with pytest.raises(DemoError) as caught:
-        tab.extended(asked, None, name, tuple(picture(i) for i in range(pictures)))
+        tab.extended(state, None, name, tuple(picture(i) for i in range(pictures)))
     assert caught.value.key == f"own_classes.{key}"
 
 
-def test_collections_are_bounded(asked, explainer, two):
+def test_collections_are_bounded(state, explainer, two):
     full = replace(two, names=tuple(f"class {i}" for i in range(MAX_CLASSES)))
     with pytest.raises(DemoError) as caught:
-        tab.extended(asked, full, "one more", (picture(9),))
+        tab.extended(state, full, "one more", (picture(9),))
     assert caught.value.key == "own_classes.too_many_classes"
     with pytest.raises(DemoError) as caught:
-        tab.extended(asked, two, "cats", (picture(9),) * (MAX_EXAMPLES - 4))
+        tab.extended(state, two, "cats", (picture(9),) * (MAX_EXAMPLES - 4))
     assert caught.value.key == "own_classes.too_many_examples"
 
 
-def test_what_is_wrong_with_an_upload_is_said(asked):
+def test_what_is_wrong_with_an_upload_is_said(state):
     with pytest.raises(PictureError):
-        tab.add(asked, None, "cats", [], PictureError("picture.damaged"))
+        tab.add(state, None, "cats", [], PictureError("picture.damaged"))
 
 
-def test_examples_of_another_model_are_not_mixed(asked, two):
-    other = replace(asked, model=FEATURES)
+def test_examples_of_another_model_are_not_mixed(state, two):
+    other = replace(state, model=FEATURES)
     with pytest.raises(DemoError) as caught:
         tab.extended(other, two, "cats", (picture(9),))
     assert caught.value.key == "own_classes.other_model"
@@ -111,23 +112,23 @@ def test_examples_of_another_model_are_not_mixed(asked, two):
     assert updates["own_classes_set"] is two  # kept: the visitor may go back to the model
 
 
-def test_removing_a_class_keeps_the_others_in_order(asked, two):
-    three = tab.extended(asked, two, "birds", (picture(6),))
-    left = tab.remove(asked, three, "cats")["own_classes_set"]
+def test_removing_a_class_keeps_the_others_in_order(state, two):
+    three = tab.extended(state, two, "birds", (picture(6),))
+    left = tab.remove(state, three, "cats")["own_classes_set"]
     assert (left.names, left.labels.tolist()) == (("dogs", "birds"), [0, 0, 0, 1])
     assert np.array_equal(left.thumbnails, three.thumbnails[2:])
-    left = tab.remove(asked, left, "birds")["own_classes_set"]
-    assert tab.remove(asked, left, "dogs")["own_classes_set"] is None
+    left = tab.remove(state, left, "birds")["own_classes_set"]
+    assert tab.remove(state, left, "dogs")["own_classes_set"] is None
     for nonsense in ("wolves", None, 3):
         with pytest.raises(DemoError):
-            tab.remove(asked, two, nonsense)
+            tab.remove(state, two, nonsense)
     with pytest.raises(DemoError):
-        tab.remove(asked, None, "cats")
+        tab.remove(state, None, "cats")
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_votes_probabilities_accuracies_and_reasons_are_shown(asked, two, language):
-    updates, info = tab.show(replace(asked, language=language), two)
+def test_votes_probabilities_accuracies_and_reasons_are_shown(state, two, language):
+    updates, info = tab.show(replace(state, language=language), two)
     html = updates["own_classes_answer"]
     assert re.findall(r'vd-label">(\w+)<', html) == ["dogs", "cats", "cats", "dogs"]  # by votes, then the probe's tie
     assert re.findall(r'vd-number">([\d.]+) %', html) == ["67", "33", "50", "50"]
@@ -138,41 +139,41 @@ def test_votes_probabilities_accuracies_and_reasons_are_shown(asked, two, langua
     assert [choice for choice, _ in updates["own_classes_examples"]["choices"]][:2]
 
 
-def test_nothing_and_a_single_class_say_what_to_do(asked):
-    updates, info = tab.show(asked, None)
+def test_nothing_and_a_single_class_say_what_to_do(state):
+    updates, info = tab.show(state, None)
     assert say("own_classes.empty") in unescape(updates["own_classes_answer"])
     assert (updates["own_classes_board"], info) == ("", None)
-    one = tab.extended(asked, None, "cats", (picture(0),))
-    assert say("own_classes.too_few_classes") in unescape(tab.show(asked, one)[0]["own_classes_answer"])
-    assert tab.show(asked, "nonsense")[0]["own_classes_set"] is None
+    one = tab.extended(state, None, "cats", (picture(0),))
+    assert say("own_classes.too_few_classes") in unescape(tab.show(state, one)[0]["own_classes_answer"])
+    assert tab.show(state, "nonsense")[0]["own_classes_set"] is None
 
 
-def test_names_never_become_markup(asked, two):
+def test_names_never_become_markup(state, two):
     hostile = replace(two, names=(SCRIPT, "a & b"))
-    updates, _ = tab.show(asked, hostile)
+    updates, _ = tab.show(state, hostile)
     for part in ("own_classes_answer", "own_classes_board"):
         assert "<script" not in updates[part]
         assert SCRIPT in unescape(updates[part])
 
 
-def test_classes_taken_away_can_be_brought_back(asked, two):
-    parcel = tab.carry(asked, two)
-    back = tab.bring_back(asked, parcel.files["own-classes.npz"])["own_classes_set"]
+def test_classes_taken_away_can_be_brought_back(state, two):
+    parcel = tab.download(state, two)
+    back = tab.bring_back(state, parcel.files["own-classes.npz"])["own_classes_set"]
     assert back.names == two.names
     assert np.array_equal(back.labels, two.labels)
     assert np.array_equal(back.vectors.vectors, two.vectors.vectors)
     with pytest.raises(DemoError) as caught:
-        tab.bring_back(asked, b"PK hello")
+        tab.bring_back(state, b"PK hello")
     assert caught.value.key == "own_classes.file_damaged"
     for nothing in (None, "text", 3):
-        assert tab.bring_back(asked, nothing) == {}
+        assert tab.bring_back(state, nothing) == {}
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_one_click_begins_with_two_classes_of_examples(explainer, image, language):
-    examples = read_examples(EXAMPLES)
-    asked = Asked(explainer, examples, image, HEAD, SizeChoice(), Selection(), language)
-    updates = tab.begin(asked, None)
+    examples = read_gallery(EXAMPLES)
+    state = PageState(explainer, examples, image, HEAD, SizeChoice(), Selection(), language)
+    updates = tab.begin(state, None)
     own = updates["own_classes_set"]
     assert own.names == (say("own_classes.animals", language), say("own_classes.things", language))
     keys = {example.key for example in examples}
@@ -180,25 +181,25 @@ def test_one_click_begins_with_two_classes_of_examples(explainer, image, languag
         assert set(wanted) <= keys
         assert (own.labels == label).sum() == len(wanted)
     assert updates["own_classes_begin"]["visible"] is False
-    assert tab.begin(asked, own) == {}
-    gone = tab.remove(asked, tab.remove(asked, own, own.names[0])["own_classes_set"], own.names[1])
+    assert tab.begin(state, own) == {}
+    gone = tab.remove(state, tab.remove(state, own, own.names[0])["own_classes_set"], own.names[1])
     assert gone["own_classes_set"] is None
     assert gone["own_classes_begin"]["visible"] is True
 
 
-def test_nothing_collected_carries_no_files(asked):
-    assert tab.carry(asked, None).files == {}
+def test_nothing_collected_carries_no_files(state):
+    assert tab.download(state, None).files == {}
 
 
-def test_the_lines_run(asked, explainer, two, tmp_path, monkeypatch, capsys):
+def test_the_lines_run(state, explainer, two, tmp_path, monkeypatch, capsys):
     import vit_demo.explain
 
-    parcel = tab.carry(asked, two)
+    parcel = tab.download(state, two)
     for name, content in parcel.files.items():
         (tmp_path / name).write_bytes(content)
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             assert arrays.files
-    Image.fromarray(asked.image).save(tmp_path / "picture.png")
+    Image.fromarray(state.image).save(tmp_path / "picture.png")
     monkeypatch.chdir(tmp_path)
 
     class Arrays:
@@ -220,4 +221,4 @@ def test_every_part_is_laid_out_and_wired(explainer, examples):
         page.add("selection", gr.State({}))
         tab.layout(page)
         tab.wire(page)
-    assert set(tab.GIVEN.split()) | set(tab.FILLS.split()) <= set(page.parts)
+    assert set(tab.TAB.inputs.values()) | set(tab.TAB.outputs) <= set(page.parts)

@@ -11,7 +11,8 @@ import pytest
 
 from vit_demo.contract import SizeChoice
 from vit_demo.text import say
-from vit_demo.ui.tabs import predict
+from vit_demo.ui.kit.html import cosine_text, percent
+from vit_demo.ui.tabs.predict import tab as predict
 
 HEAD, FEATURES = "fake/head", "fake/features"
 SCRIPT = '<script>alert("x")</script>'
@@ -35,14 +36,14 @@ class Tags(HTMLParser):
 # ------------------------------------------------------------------------------------------------------------- predict
 
 
-def predict_html(asked):
-    updates, info = predict.show(asked)
+def predict_html(state):
+    updates, info = predict.show(state)
     return updates["predict_html"], info
 
 
-def test_labels_never_become_markup(explainer, asked):
+def test_labels_never_become_markup(explainer, state):
     explainer.labels = (SCRIPT, "a & b")
-    html, _ = predict_html(asked())
+    html, _ = predict_html(state())
     page = Tags(html)
     assert "script" not in page.tags
     assert SCRIPT in page.text
@@ -50,16 +51,16 @@ def test_labels_never_become_markup(explainer, asked):
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_bars_hold_the_probabilities_and_the_rest(asked, language):
-    html, info = predict_html(asked(language=language))
+def test_bars_hold_the_probabilities_and_the_rest(state, language):
+    html, info = predict_html(state(language=language))
     assert re.findall(r'class="vd-number">([\d.]+) %', html) == ["75", "12", "12"]
     assert say("predict.rest", language, count="998") in html
     assert info.model_id == HEAD
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_neighbours_are_named_in_the_visitors_language(asked, examples, language):
-    html, _ = predict_html(asked(model=FEATURES, language=language))
+def test_neighbours_are_named_in_the_visitors_language(state, examples, language):
+    html, _ = predict_html(state(model=FEATURES, language=language))
     names = {example.path.name: example.labels[language] for example in examples}
     assert names["kitten.jpg"] in html
     assert names["dog.jpg"] in html
@@ -67,8 +68,8 @@ def test_neighbours_are_named_in_the_visitors_language(asked, examples, language
     assert "width:0.0%" in html  # a negative cosine has no bar
 
 
-def test_neighbours_name_the_layer_from_one_and_drop_tiny_votes(asked):
-    html, _ = predict_html(asked(model=FEATURES))
+def test_neighbours_name_the_layer_from_one_and_drop_tiny_votes(state):
+    html, _ = predict_html(state(model=FEATURES))
     assert "after layer 3 of 4" in html
     assert "kitten 100 %" in html or "kitten 99" in html
     assert "dog 0" not in html
@@ -96,19 +97,19 @@ def test_no_neighbours_are_said(explainer, image, examples):
     ],
 )
 def test_a_percentage_has_no_more_digits_than_it_deserves(share, read):
-    assert predict.percent(share) == read
+    assert percent(share) == read
 
 
 @pytest.mark.parametrize(("cosine", "read"), [(0.5, "0.50"), (-0.25, "−0.25"), (-0.001, "0.00"), (0.0, "0.00")])
 def test_a_cosine_has_a_real_minus_and_no_negative_zero(cosine, read):
-    assert predict.signed(cosine) == read
+    assert cosine_text(cosine) == read
 
 
 @pytest.mark.parametrize(
     ("model", "names"), [(HEAD, {"classes", "probabilities"}), (FEATURES, {"examples", "cosines"})]
 )
-def test_answers_can_be_taken_away_with_their_names(asked, model, names):
-    parcel = predict.carry(asked(model=model))
+def test_answers_can_be_taken_away_with_their_names(state, model, names):
+    parcel = predict.download(state(model=model))
     with np.load(io.BytesIO(parcel.files["predict.npz"]), allow_pickle=False) as numbers:
         assert {name for name in numbers if not name.startswith("axes_")} == names
     assert "predict-saw.png" in parcel.files

@@ -42,14 +42,14 @@ def calls() -> list[tuple[str, ast.Call]]:
 
 
 def name_of(function: ast.expr) -> str:
-    """ "say" for say(…) and asked.say(…) alike."""
+    """ "say" for say(…) and state.say(…) alike."""
     return getattr(function, "id", getattr(function, "attr", ""))
 
 
 def sent_to_the_browser() -> set[str]:
     """Names that the browser's scripts look up among the words of their tab."""
     used = set()
-    for path in (ROOT / "vit_demo" / "ui" / "web").iterdir():
+    for path in (ROOT / "vit_demo" / "ui").rglob("*"):
         if path.suffix in (".js", ".html"):
             text = path.read_text(encoding="utf-8")
             used |= set(re.findall(r"words\.(\w+)", text)) | set(re.findall(r'data-(?:word|label)="(\w+)"', text))

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
+from gradio.utils import is_static_file
 from PIL import Image
 
 from vit_demo.render.colour import DIVERGING, SEQUENTIAL, colour_table
-from vit_demo.ui import views
-from vit_demo.ui.tabs.attention import ExplorerView
-from vit_demo.ui.views import ExampleStrip, SimilarityView
-from vit_demo.ui.web import web_text
+from vit_demo.ui.kit import html, view
+from vit_demo.ui.kit.static import UI, page_style, published, ui_text
+from vit_demo.ui.kit.view import ExampleStrip
+from vit_demo.ui.tabs.attention.tab import ExplorerView
+from vit_demo.ui.tabs.embeddings.tab import SimilarityView
 
 ALL = [ExplorerView, ExampleStrip, SimilarityView]
 
@@ -28,18 +32,18 @@ def picture_of(url: str) -> tuple[str, np.ndarray]:
 
 def test_arrays_travel_row_by_row():
     array = np.arange(6, dtype="<u2").reshape(2, 3)
-    assert base64.b64decode(views.base64_of(array.T)) == np.ascontiguousarray(array.T).tobytes()
+    assert base64.b64decode(html.base64_of(array.T)) == np.ascontiguousarray(array.T).tobytes()
 
 
 def test_a_figure_travels_without_loss(image):
-    kind, pixels = picture_of(views.png_url(image))
+    kind, pixels = picture_of(html.png_url(image))
     assert kind == "image/png"
     assert np.array_equal(pixels, image)
 
 
 @pytest.mark.parametrize(("side", "shape"), [(None, (120, 200, 3)), (50, (30, 50, 3)), (1000, (120, 200, 3))])
 def test_a_small_picture_keeps_its_shape_and_never_grows(image, side, shape):
-    kind, pixels = picture_of(views.jpeg_url(image, side))
+    kind, pixels = picture_of(html.jpeg_url(image, side))
     assert kind == "image/jpeg"
     assert pixels.shape == shape
 
@@ -67,29 +71,56 @@ def test_nothing_that_a_browser_sends_back_is_used(kind):
 @pytest.mark.parametrize("kind", ALL)
 def test_templates_are_static(kind):
     """Gradio evaluates ${…} and {{ }} in templates, and would remove painted elements when the result changed."""
-    html = web_text(f"{kind.stem}.html")
-    assert "${" not in html
-    assert "{{" not in html
-    assert "`" not in html
+    template = ui_text(f"{kind.source}.html")
+    assert "${" not in template
+    assert "{{" not in template
+    assert "`" not in template
 
 
-@pytest.mark.parametrize("kind", ALL)
-def test_scripts_bring_every_colour_table(kind):
-    script = kind().js_on_load
+def test_the_browsers_colour_tables_are_those_of_the_figures(node):
     for name in (*SEQUENTIAL, DIVERGING):
-        assert views.base64_of(colour_table(name)) in script
+        table = node(f"js.TABLES.{name}", ("kit/colours.js",))
+        assert table == np.asarray(colour_table(name)).ravel().tolist()
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_scripts_and_styles_fetch_nothing_from_elsewhere(kind):
-    scripts = [f"{name}.js" for name in ("paint", *kind.scripts, kind.stem)]
-    for name in (*scripts, f"{kind.stem}.html", "views.css", "page.css"):
-        assert "//" not in web_text(name).replace("// ", "")
-        assert "innerHTML" not in web_text(name)
+def test_a_view_imports_its_module_from_beside_the_page(kind):
+    address = re.search(r'new URL\("(gradio_api/file=[^"]+)", document.baseURI\)', kind().js_on_load)[1]
+    assert not address.startswith("/")  # relative: also behind a path prefix
+    module = Path(unquote(address.partition("=")[2]))
+    assert module.read_text(encoding="utf-8") == ui_text(f"{kind.source}.js")
+    assert "export function mount(" in module.read_text(encoding="utf-8")
+    assert is_static_file(module)  # Gradio serves it as JavaScript, not as a download
+
+
+def test_every_module_that_is_imported_is_published_at_the_place_it_names():
+    folder = Path(published())
+    for module in UI.rglob("*.js"):
+        text = module.read_text(encoding="utf-8")
+        assert (folder / module.relative_to(UI)).read_text(encoding="utf-8") == text
+        for target in re.findall(r'from "([^"]+)"', text):
+            assert target.startswith(("./", "../"))
+            assert (module.parent / target).resolve().is_file()
+
+
+def test_scripts_and_styles_fetch_nothing_from_elsewhere():
+    for path in [*UI.rglob("*.js"), *UI.rglob("*.html"), *UI.rglob("*.css")]:
+        text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+        assert not re.search(r"""["'(=]\s*(https?:)?//\w""", text), path
+        assert "innerHTML" not in text
+        assert "globalThis" not in text
+
+
+def test_every_rule_of_the_page_stands_once_in_its_style():
+    style = page_style()
+    assert style.count("{") == style.count("}")
+    for sheet in UI.rglob("*.css"):
+        assert style.count(sheet.read_text(encoding="utf-8")) == 1
+    assert "!important" not in ui_text("tabs/embeddings/view.css") + ui_text("tabs/relevance/view.css")
 
 
 def test_the_strip_has_a_small_picture_and_the_credits_of_every_example(examples):
-    pictures = views.strip_value(examples, "en")["data"]["pictures"]
+    pictures = view.strip_value(examples, "en")["data"]["pictures"]
     assert len(pictures) == len(examples) > 5
     for picture, example in zip(pictures, examples, strict=True):
         assert max(picture_of(picture["src"])[1].shape) <= 160

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from vit_demo.analysis import features
-from vit_demo.answers.gallery import GALLERY_SIDE, Pictures, gallery, neighbour_layer, vectors_of
+from vit_demo.answers.examples import COMPARED_SIDE, Pictures, example_vectors, neighbour_layer, vectors_of
 from vit_demo.contract import MAX_OWN_PICTURES, Alike, DemoError, PictureSummary, Plane, SizeChoice
 from vit_demo.engine import Engine
 
@@ -22,10 +22,10 @@ def alike(engine: Engine, image: np.ndarray, own: Pictures, model: str, by: Pict
         raise DemoError("features.too_many_pictures", count=len(own), most=MAX_OWN_PICTURES)
     if by not in get_args(PictureSummary):
         raise ValueError(f"a picture is compared by {get_args(PictureSummary)}, not {by!r}")
-    examples = gallery(engine, model, by)
+    examples = example_vectors(engine, model, by)
     loaded = engine.load(model)
     layer, centred = neighbour_layer(loaded)
-    asked = engine.run(image, model, SizeChoice(GALLERY_SIDE))
+    asked = engine.run(image, model, SizeChoice(COMPARED_SIDE))
     rows, digests = vectors_of(engine, (*own, image), model, by)
     theirs, query = torch.from_numpy(rows[:-1]), torch.from_numpy(rows[-1])
     there = (*digests[:-1], *examples.digests)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vit_demo.answers.gallery import gallery
+from vit_demo.answers.examples import example_vectors
 from vit_demo.contract import ModelDetails
 from vit_demo.engine import Engine
 from vit_demo.sizes import size_options
@@ -33,4 +33,4 @@ def prepare(engine: Engine, model: str) -> None:
     import sklearn.linear_model  # noqa: F401
 
     if engine.load(model).model.head is None:
-        gallery(engine, model)
+        example_vectors(engine, model)

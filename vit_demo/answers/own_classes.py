@@ -9,7 +9,7 @@ import torch
 
 from vit_demo.analysis.features import compare_with_gallery
 from vit_demo.analysis.own_classes import NEIGHBOURS, leave_one_out, probe_probabilities, votes_of_classes
-from vit_demo.answers.gallery import GALLERY_SIDE, picture_vectors
+from vit_demo.answers.examples import COMPARED_SIDE, picture_vectors
 from vit_demo.contract import DemoError, OwnClasses, OwnPrediction, PictureVectors, SizeChoice
 from vit_demo.contract.own_classes import MAX_EXAMPLES
 from vit_demo.engine import Engine
@@ -32,7 +32,7 @@ def classify(engine: Engine, image: np.ndarray, own: OwnClasses, model: str) -> 
         raise DemoError("own_classes.other_model", theirs=own.vectors.model_id or "–", ours=model)
     if len(np.unique(own.labels)) < 2:
         raise DemoError("own_classes.too_few_classes")
-    run = engine.run(image, model, SizeChoice(GALLERY_SIDE))
+    run = engine.run(image, model, SizeChoice(COMPARED_SIDE))
     examples = torch.from_numpy(own.vectors.vectors).float()
     query = torch.from_numpy(here.vectors[0])
     rest = examples, own.labels, len(own.names), here.centred

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from vit_demo.analysis.features import compare_with_gallery, knn_votes, picture_features
-from vit_demo.answers.gallery import GALLERY_SIDE, gallery, neighbour_layer
+from vit_demo.answers.examples import COMPARED_SIDE, example_vectors, neighbour_layer
 from vit_demo.checkpoints.load import LoadedModel
 from vit_demo.contract import Neighbours, Prediction, SizeChoice
 from vit_demo.engine import Engine
@@ -40,10 +40,10 @@ def class_names(loaded: LoadedModel) -> tuple[str, ...]:
 
 
 def neighbours(engine: Engine, image: np.ndarray, model: str, loaded: LoadedModel) -> Neighbours:
-    """The closest examples by the class token, all at GALLERY_SIDE; the picture itself is left out of them."""
-    small = engine.run(image, model, SizeChoice(GALLERY_SIDE))
+    """The closest examples by the class token, all at COMPARED_SIDE; the picture itself is left out of them."""
+    small = engine.run(image, model, SizeChoice(COMPARED_SIDE))
     layer, centred = neighbour_layer(loaded)
-    examples = gallery(engine, model)
+    examples = example_vectors(engine, model)
     with torch.inference_mode():
         query = picture_features(loaded.model, small.trace, layer)[0]
         cosines = compare_with_gallery(query, examples.vectors, centred).cpu()

@@ -9,7 +9,7 @@ import torch
 
 from vit_demo.analysis import perturbation, relevance
 from vit_demo.analysis.relevance import Target
-from vit_demo.answers.gallery import GALLERY_SIDE, Gallery, gallery, gallery_entries, neighbour_layer
+from vit_demo.answers.examples import COMPARED_SIDE, ExampleVectors, example_vectors, neighbour_layer
 from vit_demo.answers.predict import class_names
 from vit_demo.checkpoints.load import LoadedModel
 from vit_demo.contract import DemoError, RelevanceOptions, SizeChoice, Targets
@@ -87,16 +87,16 @@ def targets(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, top
             residual = run.trace.layers[layer].residual
             made = [relevance.example_target(layer, examples.vectors, i, centred) for i in range(len(names))]
             scores = np.array([float(relevance.score(loaded.model, one, residual)[0]) for one in made], np.float32)
-        digest = prepare(image, loaded.preprocess, run.info.grid.patch_px, SizeChoice(GALLERY_SIDE)).digest
+        digest = prepare(image, loaded.preprocess, run.info.grid.patch_px, SizeChoice(COMPARED_SIDE)).digest
         same = next((i for i, one in enumerate(examples.digests) if one == digest), None)
     best = [i for i in np.argsort(-scores, kind="stable").tolist() if i != same][: max(1, top)]
     return Targets(kind, names, scores, tuple(best), layer, centred, run.prepared.picture, run.info, files, same)
 
 
-def _examples(engine: Engine, model: str) -> Gallery:
-    if not gallery_entries(engine.gallery):
+def _examples(engine: Engine, model: str) -> ExampleVectors:
+    if not engine.examples:
         raise DemoError("relevance.no_examples")
-    return gallery(engine, model)
+    return example_vectors(engine, model)
 
 
 def subject(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, index: int) -> Subject:

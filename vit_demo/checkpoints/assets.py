@@ -41,7 +41,7 @@ def file_of(name: str) -> Path:
     """The weights file of one of our models. Raises ModelError for a moment that is not kept."""
     model_id, at, moment = name.partition("@")
     if at and moment not in moments(model_id):
-        raise ModelError("digits.no_such_moment", name=name, moments=", ".join(moments(model_id)) or "–")
+        raise ModelError("draw.no_such_moment", name=name, moments=", ".join(moments(model_id)) or "–")
     return FOLDER / FOLDERS[model_id] / (f"{moment}.safetensors" if at else FINISHED)
 
 

@@ -101,9 +101,9 @@ CARDS: tuple[ModelCard, ...] = (
           22_056_192, 518, 14, "why_embedded", MIT,
           source="embedded", note="catalog.note_embedded", neighbour_layer=9),  # layer 10 of 12: measured best
     _card(DIGITS_ID, "Digits ViT/4", "ViT", 235_786, 28, 4, "why_digits",
-          has_head=True, source="own", note="digits.note_digits"),
+          has_head=True, source="own", note="draw.note_digits"),
     _card(DINO_DIGITS_ID, "Digits DINO/4", "DINO", 234_816, 28, 4, "why_dino_digits",
-          source="own", note="digits.note_dino_digits"),
+          source="own", note="draw.note_dino_digits"),
 )
 # fmt: on
 

@@ -32,7 +32,7 @@ from vit_demo.contract.core import (
     TokenQuery,
 )
 from vit_demo.contract.depth import LayerHeadTable
-from vit_demo.contract.digits import DigitReading, DigitReadings, TrainingRecord
+from vit_demo.contract.draw import DigitReading, DigitReadings, TrainingRecord
 from vit_demo.contract.embeddings import (
     FilterBank,
     FilterResponses,

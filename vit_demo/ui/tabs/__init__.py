@@ -1,1 +1,15 @@
-"""A module a tab: what it computes from the Explainer, as data for its components."""
+"""The topics of the page, a folder each, in the order in which they stand. Adding one is a folder and a line here."""
+
+from vit_demo.ui.tabs import attention, depth, draw, embeddings, features, own_classes, predict, relevance
+
+TABS = (
+    predict.TAB,
+    attention.TAB,
+    relevance.TAB,
+    depth.TAB,
+    embeddings.TAB,
+    features.TAB,
+    own_classes.TAB,
+    draw.TAB,
+)
+FIRST = attention.TAB  # the page opens with it

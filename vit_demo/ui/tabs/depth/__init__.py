@@ -1,0 +1,3 @@
+"""The Depth tab: what attention does through the layers."""
+
+from vit_demo.ui.tabs.depth.tab import TAB as TAB

@@ -1,0 +1,3 @@
+"""The Features tab: what the tokens know."""
+
+from vit_demo.ui.tabs.features.tab import TAB as TAB
