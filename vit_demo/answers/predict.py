@@ -7,6 +7,7 @@ import torch
 
 from vit_demo.analysis.features import compare_with_gallery, knn_votes, picture_features
 from vit_demo.answers.gallery import GALLERY_SIDE, gallery, neighbour_layer
+from vit_demo.checkpoints.labels import numbered
 from vit_demo.checkpoints.load import LoadedModel
 from vit_demo.contract import Neighbours, Prediction, SizeChoice
 from vit_demo.engine import Engine
@@ -36,7 +37,7 @@ def predict(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, top
 
 def class_names(loaded: LoadedModel) -> tuple[str, ...]:
     """The classes of a model with a head, numbered where the checkpoint names none."""
-    return loaded.labels or tuple(f"class {i}" for i in range(loaded.model.config.num_classes))
+    return loaded.labels or tuple(numbered(i) for i in range(loaded.model.config.num_classes))
 
 
 def neighbours(engine: Engine, image: np.ndarray, model: str, loaded: LoadedModel) -> Neighbours:

@@ -15,7 +15,7 @@ from vit_demo.checkpoints.keymaps import ConversionReport, convert
 from vit_demo.checkpoints.plan import Plan
 from vit_demo.checkpoints.released import plan_from_google, plan_from_state, unwrap
 from vit_demo.checkpoints.sources import Source, find
-from vit_demo.checkpoints.timm_models import imagenet_labels, plan_from_timm
+from vit_demo.checkpoints.timm_models import plan_from_timm
 from vit_demo.checkpoints.transformers_models import plan_from_transformers
 from vit_demo.contract import ModelCard, ModelError, PreprocessSpec
 from vit_demo.model.config import ViTConfig
@@ -67,7 +67,7 @@ def load_model(
         card=card or _own_card(name, source, plan, model),
         report=report,
         preprocess=plan.preprocess,
-        labels=_labels(plan, name),
+        labels=plan.labels,
         revision=source.revision,
     )
 
@@ -88,7 +88,7 @@ def _plan(source: Source, read: Mapping[str, Any], name: str) -> tuple[Plan, Map
     if "architecture" in config:
         return plan_from_timm(config["architecture"], config), state
     if "model_type" in config:
-        return plan_from_transformers(config, source.preprocessor, state.keys(), name), state
+        return plan_from_transformers(config, source.preprocessor, state, name), state
     return plan_from_state(state, name), state
 
 
@@ -108,6 +108,8 @@ def build(plan: Plan, state: Mapping[str, Tensor], name: str) -> tuple[VisionTra
     if plan.config.position == "learned":
         report.resampled = RESAMPLING[plan.config.position_resampling].title
     report.assumed.extend(plan.assumed)
+    if plan.config.num_classes and plan.labels is None:
+        report.assumed.append(f"the {plan.config.num_classes} classes have no names here: they are numbered from 0")
     return model, report
 
 
@@ -115,17 +117,6 @@ def empty_model(config: ViTConfig) -> VisionTransformer:
     """A model without numbers (meta device): its names and shapes."""
     with torch.device("meta"):
         return VisionTransformer(config)
-
-
-def _labels(plan: Plan, name: str) -> tuple[str, ...] | None:
-    """Class names, or ImageNet's where the checkpoint has none and the count names the subset."""
-    classes = plan.config.num_classes
-    if not classes:
-        return None
-    labels = plan.labels or imagenet_labels(classes)
-    if labels is not None and len(labels) != classes:
-        raise ModelError("checkpoint.unsupported", name=name, reason=f"{len(labels)} class names for {classes} classes")
-    return labels
 
 
 def _own_card(name: str, source: Source, plan: Plan, model: VisionTransformer) -> ModelCard:

@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from vit_demo.checkpoints.families import native
+from vit_demo.checkpoints.labels import imagenet_names, timm_names
 from vit_demo.checkpoints.plan import Plan
 from vit_demo.contract import ModelError, PreprocessSpec
 from vit_demo.model.config import RopeConfig, ViTConfig
@@ -70,6 +71,7 @@ def plan_from_timm(architecture: str, hub_config: dict[str, Any] | None = None, 
     except (TypeError, AssertionError, RuntimeError) as error:
         raise ModelError("checkpoint.unsupported", name=architecture, reason=f"timm says: {error}") from error
     cfg = {**model.pretrained_cfg, **{k: v for k, v in cfg.items() if v is not None}}
+    labels, notes = labels_from_timm(hub_config, known, model.pretrained_cfg, config.num_classes)
     fill = {}
     if config.rope is not None and config.rope.kind != "mixed":
         fill["rope_bands"] = (rope_bands(config.rope, config.attention_head_dim), "computed; timm does not store it")
@@ -78,9 +80,9 @@ def plan_from_timm(architecture: str, hub_config: dict[str, Any] | None = None, 
         rules=native(gated),
         preprocess=preprocess_from_timm(cfg, config),
         family=family_of(base),
-        labels=labels_from_timm(hub_config, config.num_classes),
+        labels=labels,
         fill=fill,
-        assumed=_rim(model.patch_embed.img_size, config),
+        assumed=(*notes, *_rim(model.patch_embed.img_size, config)),
     )
 
 
@@ -254,24 +256,15 @@ def preprocess_from_timm(cfg: dict[str, Any], config: ViTConfig) -> PreprocessSp
     )
 
 
-def labels_from_timm(hub_config: dict[str, Any], num_classes: int) -> tuple[str, ...] | None:
-    """Class names: those in the checkpoint's config.json, else ImageNet's by the number of classes, else None."""
+def labels_from_timm(
+    hub_config: dict[str, Any], known: str, registered: dict[str, Any], num_classes: int
+) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+    """(class names or None, what is assumed of them): the checkpoint's own; without any, ImageNet's where the weights
+    are registered with timm (`known`: architecture.tag) and their head has as many classes as the registry says."""
     if not num_classes:
-        return None
-    names = hub_config.get("label_names")
-    if names:
-        ordered = [names[k] for k in sorted(names, key=int)] if isinstance(names, dict) else list(names)
-        described = hub_config.get("label_descriptions") or {}
-        return tuple(described.get(n, n) for n in ordered) if len(ordered) == num_classes else None
-    return imagenet_labels(num_classes)
-
-
-def imagenet_labels(num_classes: int) -> tuple[str, ...] | None:
-    """timm's ImageNet class descriptions where the number of classes names a known subset, else None."""
-    from timm.data import ImageNetInfo, infer_imagenet_subset
-
-    subset = infer_imagenet_subset({"num_classes": num_classes})
-    if subset is None:
-        return None
-    info = ImageNetInfo(subset)
-    return tuple(info.index_to_description(i) for i in range(num_classes))
+        return None, ()
+    inside = hub_config.get("pretrained_cfg") or {}
+    if any(config.get(key) for config in (hub_config, inside) for key in ("label_names", "labels")):
+        return timm_names(hub_config, num_classes)
+    tag = known.partition(".")[2]
+    return imagenet_names(tag, num_classes) if num_classes == registered.get("num_classes") else (None, ())

@@ -6,10 +6,13 @@ files leave defaults out.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from torch import Tensor
+
 from vit_demo.checkpoints.families import HF_DINOV2, HF_VIT, hf_dinov3
+from vit_demo.checkpoints.labels import names_by_output
 from vit_demo.checkpoints.plan import Plan
 from vit_demo.contract import IMAGENET_MEAN, IMAGENET_STD, ModelError, PreprocessSpec
 from vit_demo.model.config import RopeConfig, ViTConfig
@@ -35,9 +38,10 @@ RESAMPLE_CODES = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # PI
 
 
 def plan_from_transformers(
-    config: dict[str, Any], preprocessor: dict[str, Any] | None, keys: Collection[str], name: str
+    config: dict[str, Any], preprocessor: dict[str, Any] | None, state: Mapping[str, Tensor], name: str
 ) -> Plan:
-    """The Plan of a transformers checkpoint. `keys` are the tensor names in the file: they say whether it has a head.
+    """The Plan of a transformers checkpoint. `state` are the tensors in the file: they say whether it has a head, and
+    of how many classes.
 
     Raises ModelError where the model type or an option cannot be represented, or a promised classifier is missing.
     """
@@ -45,9 +49,10 @@ def plan_from_transformers(
     if kind not in MODEL_TYPES:
         reason = f"model type {kind!r} is not one of {', '.join(MODEL_TYPES)}"
         raise ModelError("checkpoint.unsupported", name=name, reason=reason)
-    head, distilled = _head_of(config, keys, name)
+    head, distilled = _head_of(config, state, name)
+    labels, notes = _labels(config, head)
     build = {"vit": _vit, "deit": _vit, "dinov3_vit": _dinov3}.get(kind, _dinov2)
-    fields, rules = build(config, keys)
+    fields, rules = build(config, state)
     activation = config.get("hidden_act", "gelu")
     if activation not in ACTIVATIONS:
         reason = f"activation {activation!r} is not part of this model"
@@ -77,23 +82,24 @@ def plan_from_transformers(
         preprocess=preprocess_from_transformers(preprocessor, vit),
         family=FAMILY[kind],
         prefix=PREFIX[kind],
-        labels=_labels(config, head),
+        labels=labels,
         fill=fill,
-        assumed=() if preprocessor else ("preprocessing: no preprocessor_config.json, so the family's usual one",),
+        assumed=(
+            *notes,
+            *(() if preprocessor else ("preprocessing: no preprocessor_config.json, so the family's usual one",)),
+        ),
     )
 
 
-def _head_of(config: dict[str, Any], keys: Collection[str], name: str) -> tuple[int, bool]:
+def _head_of(config: dict[str, Any], state: Mapping[str, Tensor], name: str) -> tuple[int, bool]:
     """(number of classes, whether the distillation token has a head). A promised head that is missing is an error."""
     promised = any("ForImageClassification" in a for a in config.get("architectures") or ())
-    found = any(k.startswith(("classifier.", "cls_classifier.")) for k in keys)
+    found = [key for key in ("classifier.weight", "cls_classifier.weight") if key in state]
     if promised and not found:
         raise ModelError("checkpoint.head_missing", name=name)
     if not found:
         return 0, False
-    labels = config.get("id2label")
-    count = len(labels) if labels else config.get("num_labels", 2)  # 2: transformers' own default
-    return count, "distillation_classifier.weight" in keys
+    return state[found[0]].shape[0], "distillation_classifier.weight" in state
 
 
 def _vit(config: dict[str, Any], keys: Collection[str]) -> tuple[dict[str, Any], tuple]:
@@ -178,13 +184,12 @@ def _size_of(value: Any) -> tuple[int, int]:
     return _pair(value)
 
 
-def _labels(config: dict[str, Any], count: int) -> tuple[str, ...] | None:
-    """id2label in order, unless it only holds the placeholders LABEL_0 …"""
-    labels = config.get("id2label")
-    if not count or not labels:
-        return None
-    ordered = tuple(str(labels[key]) for key in sorted(labels, key=int))
-    return None if ordered[0] == "LABEL_0" else ordered
+def _labels(config: dict[str, Any], classes: int) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+    """(a name for every output or None, what to say of them) from id2label, which maps output numbers to names."""
+    names = config.get("id2label") or {}
+    if not isinstance(names, Mapping):
+        raise ValueError("id2label does not map numbers to names")
+    return names_by_output(names, classes) if classes else (None, ())
 
 
 def _pair(value: Any) -> tuple[int, int]:
