@@ -107,12 +107,12 @@ def _predictions(loaded: LoadedModel, before: Tensor | None, after: Tensor | Non
     """The most probable classes under either convention, best of the first one first."""
     if before is None:
         return dict(labels=(), before=(), after=(), moved=None)
-    p, q = before[0].float().softmax(dim=-1).cpu(), after[0].float().softmax(dim=-1).cpu()
+    p, q = (loaded.model.probabilities(logits[0]).cpu() for logits in (before, after))
     best = p.topk(min(LABELS_SHOWN, len(p))).indices.tolist()
     names = class_names(loaded)
     return dict(
         labels=tuple(names[i] for i in best),
         before=tuple(float(p[i]) for i in best),
         after=tuple(float(q[i]) for i in best),
-        moved=float((p - q).abs().sum() / 2),
+        moved=None if loaded.model.config.multi_label else float((p - q).abs().sum() / 2),
     )

@@ -21,17 +21,19 @@ def predict(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, top
     if loaded.model.head is None:
         return neighbours(engine, image, model, loaded)
     run = engine.run(image, model, size)
-    probabilities = run.encoded.logits[0].softmax(dim=-1)
+    probabilities = loaded.model.probabilities(run.encoded.logits[0])
+    multi_label = loaded.model.config.multi_label
     count = len(probabilities)
     best = probabilities.topk(max(1, min(top, count)))
     names = class_names(loaded)
     return Prediction(
         labels=tuple(names[i] for i in best.indices.tolist()),
         probabilities=tuple(best.values.tolist()),
-        rest=max(0.0, 1.0 - float(best.values.sum())),
+        rest=None if multi_label else max(0.0, 1.0 - float(best.values.sum())),
         num_classes=count,
         picture=run.prepared.picture,
         info=run.info,
+        multi_label=multi_label,
     )
 
 

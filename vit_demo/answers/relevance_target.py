@@ -77,7 +77,7 @@ def targets(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, top
     layer = loaded.model.config.depth - 1
     if loaded.model.head is not None:
         kind, names = "class", class_names(loaded)
-        scores = run.encoded.logits[0].softmax(dim=-1).cpu().numpy()
+        scores = loaded.model.probabilities(run.encoded.logits[0]).cpu().numpy()
     else:
         kind = "example"
         layer, centred = neighbour_layer(loaded)

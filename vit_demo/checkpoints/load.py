@@ -60,6 +60,9 @@ def load_model(
         plan, state = _plan(source, read, name)
     except (TypeError, ValueError, KeyError, AttributeError) as error:  # a config.json that holds something else
         raise ModelError("checkpoint.unsupported", name=name, reason=f"its config.json: {error}") from error
+    if plan.config.num_classes == 1 and not plan.config.multi_label:
+        reason = "its head has one output, so it measures something; among one class the probability is always 100 %"
+        raise ModelError("checkpoint.unsupported", name=name, reason=reason)
     model, report = build(plan, state, name)
     model.to(device)
     return LoadedModel(

@@ -34,6 +34,7 @@ ACTIVATIONS = {
     "quick_gelu": "quick_gelu",
     "silu": "silu",
 }
+PROBLEM_TYPES = ("single_label_classification", "multi_label_classification")
 RESAMPLE_CODES = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # PIL.Image.Resampling
 
 
@@ -67,6 +68,7 @@ def plan_from_transformers(
             patch_px=_single(config.get("patch_size", 16)),
             in_channels=config.get("num_channels", 3),
             num_classes=head,
+            multi_label=config.get("problem_type") == "multi_label_classification",
             distillation_head=distilled,
             **fields,
         )
@@ -99,7 +101,12 @@ def _head_of(config: dict[str, Any], state: Mapping[str, Tensor], name: str) -> 
         raise ModelError("checkpoint.head_missing", name=name)
     if not found:
         return 0, False
-    return state[found[0]].shape[0], "distillation_classifier.weight" in state
+    classes = state[found[0]].shape[0]
+    problem = config.get("problem_type")
+    if problem is not None and problem not in PROBLEM_TYPES:
+        reason = f"its head has the problem_type {problem!r}, and only probabilities of classes are shown"
+        raise ModelError("checkpoint.unsupported", name=name, reason=reason)
+    return classes, "distillation_classifier.weight" in state
 
 
 def _vit(config: dict[str, Any], keys: Collection[str]) -> tuple[dict[str, Any], tuple]:

@@ -166,3 +166,9 @@ class VisionTransformer(nn.Module):
         if self.head_dist is not None:  # DeiT: the mean of both heads (Touvron et al. 2021, section 4)
             return (self.head(tokens[:, 0]) + self.head_dist(tokens[:, 1])) / 2
         return self.head(self.pooled(tokens))
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Logits (…, classes) as probabilities in 0…1: shares of 1 among the classes (softmax), or of a multi-label
+        head each class's own (sigmoid; as transformers' BCEWithLogitsLoss for `multi_label_classification`)."""
+        logits = logits.float()
+        return logits.sigmoid() if self.config.multi_label else logits.softmax(dim=-1)

@@ -40,7 +40,9 @@ def show(asked: Asked) -> tuple[Updates, RunInfo]:
     saw = asked.say("predict.saw")
     picture = f'<figure><img src="{jpeg_url(answer.picture, 448)}" alt="{saw}"><figcaption>{saw}</figcaption></figure>'
     html = f'<div class="vd-predict">{picture}<div class="vd-answers">{body}</div></div>'
-    help_key = "predict.help" if classes else "predict.help_neighbours"
+    help_key = "predict.help_neighbours"
+    if classes:
+        help_key = "predict.help_multi_label" if answer.multi_label else "predict.help"
     shown = {"predict_html": html, "predict_help": asked.say(help_key), "predict_why": gr.update(visible=True)}
     return shown, answer.info
 
@@ -73,7 +75,7 @@ def wire(page: Page) -> None:
 def _bars(answer: Prediction, language: str) -> str:
     rows = [bar(label, p) for label, p in zip(answer.labels, answer.probabilities, strict=True)]
     others = answer.num_classes - len(answer.labels)
-    if others > 0:
+    if others > 0 and answer.rest is not None:
         rows.append(bar(say("predict.rest", language, count=f"{others:,}"), answer.rest, "vd-rest"))
     return f'<ol class="vd-bars">{"".join(rows)}</ol>'
 
