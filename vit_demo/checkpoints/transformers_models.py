@@ -14,7 +14,8 @@ from torch import Tensor
 from vit_demo.checkpoints.families import HF_DINOV2, HF_VIT, hf_dinov3
 from vit_demo.checkpoints.labels import names_by_output
 from vit_demo.checkpoints.plan import Plan
-from vit_demo.contract import IMAGENET_MEAN, IMAGENET_STD, ModelError, PreprocessSpec
+from vit_demo.checkpoints.processors import preprocess_from_transformers
+from vit_demo.contract import ModelError
 from vit_demo.model.config import RopeConfig, ViTConfig
 from vit_demo.model.position import rope_bands
 
@@ -35,7 +36,6 @@ ACTIVATIONS = {
     "silu": "silu",
 }
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification")
-RESAMPLE_CODES = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # PIL.Image.Resampling
 
 
 def plan_from_transformers(
@@ -52,6 +52,8 @@ def plan_from_transformers(
         raise ModelError("checkpoint.unsupported", name=name, reason=reason)
     head, distilled = _head_of(config, state, name)
     labels, notes = _labels(config, head)
+    native = _pair(config.get("image_size", 224))
+    preprocess, how = preprocess_from_transformers(preprocessor, kind, native)
     build = {"vit": _vit, "deit": _vit, "dinov3_vit": _dinov3}.get(kind, _dinov2)
     fields, rules = build(config, state)
     activation = config.get("hidden_act", "gelu")
@@ -59,13 +61,14 @@ def plan_from_transformers(
         reason = f"activation {activation!r} is not part of this model"
         raise ModelError("checkpoint.unsupported", name=name, reason=reason)
     fields.setdefault("activation", ACTIVATIONS[activation])
+    patch_px = _single(config.get("patch_size", 16))
     try:
         vit = ViTConfig(
             dim=config["hidden_size"],
             depth=config["num_hidden_layers"],
             heads=config["num_attention_heads"],
-            image_size=_pair(config.get("image_size", 224)),
-            patch_px=_single(config.get("patch_size", 16)),
+            image_size=tuple(side // patch_px * patch_px for side in native),  # the convolution drops a rim
+            patch_px=patch_px,
             in_channels=config.get("num_channels", 3),
             num_classes=head,
             multi_label=config.get("problem_type") == "multi_label_classification",
@@ -81,15 +84,12 @@ def plan_from_transformers(
     return Plan(
         config=vit,
         rules=rules,
-        preprocess=preprocess_from_transformers(preprocessor, vit),
+        preprocess=preprocess,
         family=FAMILY[kind],
         prefix=PREFIX[kind],
         labels=labels,
         fill=fill,
-        assumed=(
-            *notes,
-            *(() if preprocessor else ("preprocessing: no preprocessor_config.json, so the family's usual one",)),
-        ),
+        assumed=(*notes, *how),
     )
 
 
@@ -161,34 +161,6 @@ def _dinov3(config: dict[str, Any], keys: Collection[str]) -> tuple[dict[str, An
         rope=RopeConfig("centred", float(config.get("rope_theta", 100.0)), "yx", "half"),
     )
     return fields, hf_dinov3(gated, key_bias)
-
-
-def preprocess_from_transformers(preprocessor: dict[str, Any] | None, config: ViTConfig) -> PreprocessSpec:
-    """PreprocessSpec from preprocessor_config.json; without one, the native size, ImageNet statistics, no crop."""
-    if not preprocessor:
-        return PreprocessSpec(config.image_size, crop_pct=1.0, source="assumed: ImageNet statistics")
-    resized = preprocessor.get("size", config.image_size[0])
-    crop = preprocessor.get("crop_size") if preprocessor.get("do_center_crop") else None
-    keeps_shape = isinstance(resized, dict) and "shortest_edge" in resized
-    to = _size_of(resized)
-    size = _size_of(crop) if crop else to
-    size = tuple(max(side // config.patch_px, 1) * config.patch_px for side in size)
-    normalises = preprocessor.get("do_normalize", True)
-    return PreprocessSpec(
-        size=size,
-        resize="shortest" if keeps_shape else "squash",
-        crop_pct=size[0] / to[0],
-        interpolation=RESAMPLE_CODES.get(preprocessor.get("resample", 2), "bilinear"),
-        mean=tuple(preprocessor.get("image_mean", IMAGENET_MEAN)) if normalises else (0.0, 0.0, 0.0),
-        std=tuple(preprocessor.get("image_std", IMAGENET_STD)) if normalises else (1.0, 1.0, 1.0),
-        source="preprocessor_config.json",
-    )
-
-
-def _size_of(value: Any) -> tuple[int, int]:
-    if isinstance(value, dict):
-        return (value["shortest_edge"],) * 2 if "shortest_edge" in value else (value["height"], value["width"])
-    return _pair(value)
 
 
 def _labels(config: dict[str, Any], classes: int) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
