@@ -116,8 +116,10 @@ def responses(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, c
 
 @torch.inference_mode()
 def for_display(bank: Tensor) -> np.ndarray:
-    """Filters (k, 3, P, P) as pictures (k, P, P, 3) in 0…1: 0 is mid-grey, the largest entry of each reaches an end."""
+    """Filters (k, C, P, P) as pictures (k, P, P, 3) in 0…1: 0 is mid-grey, the largest entry of each reaches an end.
+    Those of grey pictures (C = 1) are grey."""
     shown = bank.float().permute(0, 2, 3, 1)
+    shown = shown.expand(*shown.shape[:3], 3)
     top = shown.abs().amax(dim=(1, 2, 3), keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
     return (0.5 + shown / (2 * top)).cpu().numpy()
 

@@ -94,7 +94,7 @@ class VisionTransformer(nn.Module):
             self.register_buffer("rope_bands", bands)
 
     def grid_of(self, pixels: Tensor) -> PatchGrid:
-        """The patch grid of a batch (B, 3, H, W). Raises ValueError where the patch does not divide it."""
+        """The patch grid of a batch (B, C, H, W). Raises ValueError where the patch does not divide it."""
         return PatchGrid.of(pixels.shape[-2], pixels.shape[-1], self.config.patch_px, self.config.prefix_names)
 
     def forward(self, pixels: Tensor, trace: Trace | None = None) -> Encoded:
