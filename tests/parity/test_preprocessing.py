@@ -77,6 +77,7 @@ SETTINGS = {
     "an integer size squashes": ("ViT", {"size": 224}),
     "an integer size is Bit's shortest edge": ("Bit", {"size": 256, "crop_size": 224}),
     "an integer size of Bit without a crop": ("Bit", {"size": 224, "do_center_crop": False}),
+    "an integer size that is said to be an edge": ("ViT", {"size": 224, "default_to_square": False}),
     "a size as a list": ("ViT", {"size": [208, 256]}),
     "shortest 518": ("Bit", {"size": {"shortest_edge": 518}, "crop_size": {"height": 518, "width": 518}}),
     "shortest without a crop": ("ViT", {"size": {"shortest_edge": 224}}),
