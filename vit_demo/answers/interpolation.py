@@ -14,7 +14,7 @@ from vit_demo.checkpoints.load import LoadedModel
 from vit_demo.contract import DemoError, Interpolation, SizeChoice, StretchedTable
 from vit_demo.engine import Engine
 from vit_demo.model.position import RESAMPLING
-from vit_demo.preprocess import checked_grid, prepare
+from vit_demo.preprocess import checked_grid
 
 LABELS_SHOWN = 5
 MOST_COMPONENTS = 64
@@ -77,7 +77,7 @@ def compare(
     """Two conventions on a picture; None is the checkpoint's own. DemoError without a table, and for unknown names."""
     loaded = engine.load(model)
     first, second = _rules(loaded, first, second)
-    prepared = prepare(image, loaded.preprocess, loaded.model.config.patch_px, size)
+    prepared = engine.prepared(image, loaded, size)
     pixels = torch.from_numpy(prepared.pixels)[None].to(engine.hardware.device)
     grid = loaded.model.grid_of(pixels)
 

@@ -66,7 +66,7 @@ def preprocess_from_transformers(
     notes = []
     if spec.resize != "none":
         apart = BY_TORCHVISION.get(spec.interpolation, "does not do this")
-        notes.append(f"resized by Pillow ({spec.interpolation}), where transformers' default, torchvision, {apart}")
+        notes.append(f"resized by Pillow ({spec.interpolation}), where transformers' default (fast) backend {apart}")
     if spec.crop == "none":
         notes.append(f"pictures keep their shape, with at most {MAX_PATCHES:,} patches")
     missing = [key for key in SHOWN if key not in given and settings.get(key) is not None]
