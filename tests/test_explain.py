@@ -77,6 +77,21 @@ def explainer():
 
 
 @pytest.fixture
+def preparations(monkeypatch):
+    """The sizes asked for of every picture prepared during the test."""
+    from vit_demo import engine
+
+    seen, original = [], engine.prepare
+
+    def counted(image, spec, patch_px, size):
+        seen.append(size)
+        return original(image, spec, patch_px, size)
+
+    monkeypatch.setattr(engine, "prepare", counted)
+    return seen
+
+
+@pytest.fixture
 def forwards(monkeypatch):
     """Shapes of the pixels of every forward pass made during the test."""
     seen, original = [], VisionTransformer.forward
@@ -559,3 +574,29 @@ def test_the_hub_is_asked_once_and_remembered():
     assert explainer.look_for_hub() is False
     assert "unknown" not in {s.availability for s in explainer.statuses()}
     assert len(asked) == 1
+
+
+# -------------------------------------------------------------------------------------------------- prepared pictures
+
+
+def test_all_views_of_a_picture_prepare_it_once(folder, preparations):
+    explainer, name, rgb = Explainer("cpu"), folder[0], picture(31)
+    explainer.predict(rgb, name)
+    explainer.attention_layer(rgb, name, layer=0)
+    explainer.attention_wall(rgb.copy(), name)
+    explainer.depth(rgb, name)
+    explainer.patch_features(rgb, name)
+    explainer.input_parts(rgb, name)
+    explainer.filter_responses(rgb, name)
+    explainer.interpolation(rgb, name)
+    explainer.relevance(rgb, name)
+    assert preparations == [SizeChoice()]
+
+
+def test_a_picture_that_was_changed_in_place_is_prepared_anew(folder, preparations):
+    explainer, name, rgb = Explainer("cpu"), folder[0], picture(32)
+    before = explainer.predict(rgb, name).picture
+    rgb[:] = 255 - rgb
+    after = explainer.predict(rgb, name).picture
+    assert len(preparations) == 2
+    assert not np.array_equal(before, after)

@@ -68,6 +68,7 @@ CHECKPOINTS = [
     "vit_base_patch16_clip_384.laion2b_ft_in1k",
     "vit_medium_patch16_gap_384.sw_in12k_ft_in1k",  # squashed to 404, of which the centre 384 is kept
     "vit_small_patch16_lingbot.robbyant",
+    "vit_so400m_patch14_siglip_384.webli",  # 27×27 patches of 14 px, of 384 px
 ]
 
 
@@ -85,7 +86,8 @@ def test_the_spec_read_from_a_timm_checkpoint_gives_what_timm_feeds_it(name):
     transform = create_transform(**resolve_data_config({}, model=model))
     rgb = picture(300, 451)
     ours = prepare(rgb, plan.preprocess, plan.config.patch_px).pixels
-    assert np.abs(ours - transform(Image.fromarray(rgb)).numpy()).max() < 1e-5
+    rows, cols = plan.config.image_size  # no patch covers the rest
+    assert np.abs(ours - transform(Image.fromarray(rgb)).numpy()[:, :rows, :cols]).max() < 1e-5
 
 
 @pytest.mark.parametrize("resize", ["shortest", "squash"])
@@ -252,3 +254,37 @@ def test_the_digest_tells_portrait_from_landscape_of_one_colour():
     flat = np.full((64, 64, 3), 7, np.uint8)
     wide, tall = (prepare(flat, PreprocessSpec(size, "squash"), 16).digest for size in ((32, 64), (64, 32)))
     assert wide != tall
+
+
+# ------------------------------------------------------------------------------------- pictures that keep their shape
+
+
+@pytest.mark.parametrize("resize", ["shortest", "none"])
+@pytest.mark.parametrize("shape", [(10, 4000), (9, 9), (4000, 30), (3000, 2000)], ids=lambda s: f"{s[0]}x{s[1]}")
+def test_a_checkpoint_that_does_not_crop_stays_under_the_bound_and_gets_a_patch_at_least(shape, resize):
+    spec = PreprocessSpec((224, 224), resize, resized=(224, 224), crop="none")
+    prepared = prepare(np.zeros((*shape, 3), np.uint8), spec, 16)
+    rows, cols = (side // 16 for side in prepared.picture.shape[:2])
+    assert prepared.picture.shape == (rows * 16, cols * 16, 3)
+    assert 1 <= rows * cols <= MAX_PATCHES
+
+
+def test_another_side_of_a_checkpoint_that_does_not_crop_keeps_the_shape_too():
+    spec = PreprocessSpec((224, 224), "shortest", resized=(224, 224), crop="none")
+    assert input_size(spec, 16, SizeChoice(), 300, 450) == (224, 336)
+    assert input_size(spec, 16, SizeChoice(448), 300, 450) == (448, 672)
+    assert input_size(spec, 16, SizeChoice(grid=(5, 7)), 300, 450) == (80, 112)
+
+
+def test_a_side_that_the_patch_does_not_divide_is_cut_at_the_bottom_and_the_right():
+    rgb = picture(100, 100)
+    prepared = prepare(rgb, PreprocessSpec((100, 100), crop_pct=1.0), 14)
+    assert np.array_equal(prepared.picture, rgb[:98, :98])
+    assert prepared.box == (0, 0, 98, 98)
+
+
+def test_a_crop_of_more_than_there_is_has_black_around_the_picture():
+    spec = PreprocessSpec((48, 48), "shortest", resized=(32, 32), crop="floor")
+    prepared = prepare(np.full((32, 32, 3), 255, np.uint8), spec, 16)
+    assert prepared.picture[8:40, 8:40].min() == 255
+    assert prepared.picture.astype(int).sum() == 255 * 3 * 32 * 32

@@ -166,7 +166,11 @@ def _print_answer(path: Path, answer: Prediction | Neighbours, several: bool) ->
     if isinstance(answer, Prediction):
         for label, probability in zip(answer.labels, answer.probabilities, strict=True):
             print(f"{100 * probability:6.2f} %  {label}")
-        print(f"{100 * answer.rest:6.2f} %  {answer.num_classes - len(answer.labels)} others")
+        others = answer.num_classes - len(answer.labels)
+        if answer.multi_label:
+            print(f"each class has a probability of its own; {others} others are not shown")
+        else:
+            print(f"{100 * answer.rest:6.2f} %  {others} others")
         return
     print(f"no classifier; closest examples by the class token after layer {answer.layer + 1} (cosine):")
     for label, cosine in zip(answer.labels, answer.cosines, strict=True):
@@ -176,7 +180,8 @@ def _print_answer(path: Path, answer: Prediction | Neighbours, several: bool) ->
 def _answer_dict(answer: Prediction | Neighbours) -> dict:
     if isinstance(answer, Prediction):
         classes = [{"label": n, "probability": p} for n, p in zip(answer.labels, answer.probabilities, strict=True)]
-        return {"classes": classes, "rest": answer.rest, "num_classes": answer.num_classes}
+        kind = {"multi_label": answer.multi_label, "rest": answer.rest}
+        return {"classes": classes, **kind, "num_classes": answer.num_classes}
     closest = [
         {"picture": name, "label": label, "cosine": cosine}
         for name, label, cosine in zip(answer.names, answer.labels, answer.cosines, strict=True)

@@ -12,7 +12,9 @@ from vit_demo.contract import DemoError, PreparedImage, PreprocessSpec, SizeChoi
 
 RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,
+    "box": Image.Resampling.BOX,
     "bilinear": Image.Resampling.BILINEAR,
+    "hamming": Image.Resampling.HAMMING,
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
@@ -35,19 +37,23 @@ def as_rgb(image: Image.Image | np.ndarray) -> np.ndarray:
 def input_size(spec: PreprocessSpec, patch_px: int, choice: SizeChoice, height: int, width: int) -> tuple[int, int]:
     """(H, W) that the model gets from a picture of height × width: multiples of the patch.
 
-    Without a side, the checkpoint's own size. `keep_shape` keeps the picture's aspect, to within half a patch, and the
-    number of patches under MAX_PATCHES. A grid is taken as it is. Raises DemoError for sides outside MIN_SIDE …
-    MAX_SIDE, the checkpoint's own (28 for digits) excepted, and for grids of more than MAX_PATCHES.
+    Without a side, the checkpoint's own size. `keep_shape`, and a checkpoint that does not crop, keep the picture's
+    aspect, to within half a patch, and the number of patches under MAX_PATCHES. A grid is taken as it is. Raises
+    DemoError for sides outside MIN_SIDE … MAX_SIDE, the checkpoint's own (28 for digits) excepted, and for grids of
+    more than MAX_PATCHES.
     """
     if choice.grid is not None:
         rows, cols = checked_grid(choice.grid)
         return rows * patch_px, cols * patch_px
+    own = _own_window(spec, patch_px, choice, height, width)
+    if own is not None:
+        return tuple(side // patch_px * patch_px for side in own)
     own_height, own_width = spec.size
-    if choice.side not in (None, min(own_height, own_width)) and not MIN_SIDE <= choice.side <= MAX_SIDE:
+    if choice.side not in (None, min(spec.size)) and not MIN_SIDE <= choice.side <= MAX_SIDE:
         raise DemoError("page.size_out_of_range", side=choice.side, low=MIN_SIDE, high=MAX_SIDE)
     side = choice.side or min(own_height, own_width)
     factor = side / min(own_height, own_width)
-    if choice.keep_shape:
+    if _keeps_shape(spec, choice):
         factor, own_height, own_width = side / min(height, width), height, width
     most = MAX_PATCHES * patch_px**2
     factor = min(factor, math.sqrt(most / (own_height * own_width)))
@@ -55,6 +61,34 @@ def input_size(spec: PreprocessSpec, patch_px: int, choice: SizeChoice, height: 
     while rows * cols > MAX_PATCHES:  # rounding up can overshoot by a row
         rows, cols = (rows - 1, cols) if rows > cols else (rows, cols - 1)
     return rows * patch_px, cols * patch_px
+
+
+def _keeps_shape(spec: PreprocessSpec, choice: SizeChoice) -> bool:
+    return choice.grid is None and (choice.keep_shape or spec.crop == "none")
+
+
+def _own_window(
+    spec: PreprocessSpec, patch_px: int, choice: SizeChoice, height: int, width: int
+) -> tuple[int, int] | None:
+    """(H, W) that the checkpoint's own preprocessing cuts into patches; None where another size is asked for, or where
+    they would be none or more than MAX_PATCHES."""
+    if choice.grid is not None or choice.keep_shape or choice.side not in (None, min(spec.size)):
+        return None
+    window = _own_resized(spec, height, width) if spec.crop == "none" else spec.size
+    return window if 1 <= (window[0] // patch_px) * (window[1] // patch_px) <= MAX_PATCHES else None
+
+
+def _own_resized(spec: PreprocessSpec, height: int, width: int) -> tuple[int, int]:
+    """(H, W) to which the checkpoint's own preprocessing resizes a picture before it crops."""
+    if spec.resize == "none":
+        return height, width
+    if spec.resize == "squash":
+        return spec.resized or _before_crop(spec, spec.size)
+    if spec.resized is None:
+        return _covering(height, width, _before_crop(spec, spec.size), spec.size)
+    edge, shortest = min(spec.resized), min(height, width)
+    # the longer side loses its fraction: transformers' get_resize_output_image_size
+    return tuple(edge if side == shortest else int(edge * side / shortest) for side in (height, width))
 
 
 def checked_grid(grid: tuple[int, int]) -> tuple[int, int]:
@@ -70,37 +104,59 @@ def prepare(
 ) -> PreparedImage:
     """The PreparedImage of a picture under a checkpoint's spec: resized, cropped at the centre, normalised.
 
-    As timm's and torchvision's evaluation transforms do it with Pillow; with `keep_shape` nothing is cropped but a rim
-    of less than a patch.
+    At the checkpoint's own size as timm's and torchvision's evaluation transforms do it with Pillow, or transformers'
+    Pillow processors; with `keep_shape` nothing is cropped but a rim of less than a patch. A crop of more than there is
+    has black around the picture.
     """
     rgb = as_rgb(image)
     choice = choice or SizeChoice()
     height, width = rgb.shape[:2]
     target = input_size(spec, patch_px, choice, height, width)
-    crop_pct = 1.0 if choice.keep_shape else spec.crop_pct
-    squash = spec.resize == "squash" and not choice.keep_shape
-    resized = _whole(target, crop_pct) if squash else _covering(height, width, target, crop_pct)
-    top, left = (round((length - side) / 2.0) for length, side in zip(resized, target, strict=True))
+    window = _own_window(spec, patch_px, choice, height, width)
+    if window is not None:
+        resized = _own_resized(spec, height, width)
+    else:
+        resized = _other_resized(spec, choice, target, height, width)
+    top, left = (_begin(*sides, spec.crop) for sides in zip(resized, window or target, strict=True))
+    shown = Image.fromarray(rgb)
+    if len(spec.mean) == 1:
+        shown = shown.convert("L")
     # Pillow can crop while it resizes, but only whole-picture resizing equals what the reference transforms do.
-    shown = Image.fromarray(rgb).resize((resized[1], resized[0]), RESAMPLING[spec.interpolation])
-    shown = shown.crop((left, top, left + target[1], top + target[0]))
-    picture = np.asarray(shown)
-    mean, std = np.float32(spec.mean), np.float32(spec.std)
-    pixels = ((picture.astype(np.float32) / 255 - mean) / std).transpose(2, 0, 1)
+    shown = shown.resize((resized[1], resized[0]), RESAMPLING[spec.interpolation])
+    seen = np.asarray(shown.crop((left, top, left + target[1], top + target[0])))
+    seen = seen.reshape(*target, len(spec.mean))
+    # In double precision first, as transformers does it; torchvision's division gives the same to the last bit or so.
+    scaled = (seen.astype(np.float64) * spec.rescale).astype(np.float32)
+    pixels = ((scaled - np.float32(spec.mean)) / np.float32(spec.std)).transpose(2, 0, 1)
+    picture = np.ascontiguousarray(np.broadcast_to(seen, (*target, 3)))
     per_row, per_col = height / resized[0], width / resized[1]
     box = (top * per_row, left * per_col, (top + target[0]) * per_row, (left + target[1]) * per_col)
     return PreparedImage(np.ascontiguousarray(pixels), picture, box, _digest(picture, spec))
 
 
-def _whole(target: tuple[int, int], crop_pct: float) -> tuple[int, int]:
-    """The size of which the target is `crop_pct`."""
+def _begin(length: int, side: int, rule: str) -> int:
+    """Where a centred crop of `side` begins; below 0 where it is longer than what it is taken from."""
+    return round((length - side) / 2.0) if rule == "round" else (length - side) // 2
+
+
+def _other_resized(
+    spec: PreprocessSpec, choice: SizeChoice, target: tuple[int, int], height: int, width: int
+) -> tuple[int, int]:
+    """(H, W) to which a picture of height × width is resized where the model gets another size than its own."""
+    keeps_shape = _keeps_shape(spec, choice)
+    wanted = target if keeps_shape else _before_crop(spec, target)
+    return wanted if spec.resize == "squash" and not keeps_shape else _covering(height, width, wanted, target)
+
+
+def _before_crop(spec: PreprocessSpec, target: tuple[int, int]) -> tuple[int, int]:
+    """The size of which the target is the same share as the checkpoint's own size is of what is resized to."""
+    own = zip(spec.size, spec.resized, strict=True) if spec.resized else ((spec.crop_pct, 1.0),) * 2
     # + 1e-6: a share made from two whole sizes (224 of 400) must lead back to them
-    return tuple(math.floor(side / crop_pct + 1e-6) for side in target)
+    return tuple(math.floor(side * whole / share + 1e-6) for side, (share, whole) in zip(target, own, strict=True))
 
 
-def _covering(height: int, width: int, target: tuple[int, int], crop_pct: float) -> tuple[int, int]:
-    """The size to which a picture of height × width is resized so that it covers the target's whole."""
-    wanted = _whole(target, crop_pct)
+def _covering(height: int, width: int, wanted: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
+    """The size, of the picture's shape, that covers `wanted`, and the target in any case."""
     factor = max(wanted[0] / height, wanted[1] / width)
     # torchvision's Resize cuts fractions off the longer side; timm's ResizeKeepRatio, for other shapes, rounds
     whole = (lambda length: int(length + 1e-6)) if target[0] == target[1] else round
@@ -109,5 +165,5 @@ def _covering(height: int, width: int, target: tuple[int, int], crop_pct: float)
 
 def _digest(picture: np.ndarray, spec: PreprocessSpec) -> str:
     """A name for the content that the model gets."""
-    shape = f"{picture.shape}{spec.mean}{spec.std}".encode()
+    shape = f"{picture.shape}{spec.mean}{spec.std}{spec.rescale}".encode()
     return hashlib.blake2b(picture.tobytes() + shape, digest_size=12).hexdigest()

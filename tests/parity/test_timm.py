@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import timm
 import torch
+from PIL import Image
+from timm.data import create_transform, resolve_data_config
 
 from vit_demo.analysis.attention import attention_matrix
 from vit_demo.checkpoints.load import build
 from vit_demo.checkpoints.timm_models import plain_vit_names, plan_from_timm
 from vit_demo.contract import ModelError
 from vit_demo.model import Trace
+from vit_demo.preprocess import prepare
 
 FAMILIES = [
     "vit_small_patch16_224",
@@ -147,3 +151,22 @@ def test_wrong_and_missing_weights_are_refused_by_name():
     with pytest.raises(ModelError) as caught:
         build(plan, headless, "twin")
     assert caught.value.key == "checkpoint.head_missing"
+
+
+@pytest.mark.parametrize("name", ["vit_so400m_patch14_siglip_384", "vit_base_patch16_224"])
+def test_a_native_size_that_is_no_multiple_of_the_patch_gives_timms_tokens(name, shake, relative_difference):
+    """timm's convolution drops the rim; the model sees the rest of the very same picture."""
+    args, theirs = small(name, **({} if "384" in name else {"img_size": (100, 120)}))
+    shake(theirs)
+    plan = plan_from_timm(name, {"model_args": args})
+    ours, _ = build(plan, theirs.state_dict(), name)
+    rgb = np.random.default_rng(0).integers(0, 256, (411, 530, 3), dtype=np.uint8)
+    transform = create_transform(
+        **{**resolve_data_config({}, model=theirs), "input_size": (3, *theirs.patch_embed.img_size)}
+    )
+    prepared = prepare(rgb, plan.preprocess, plan.config.patch_px)
+    with torch.inference_mode():
+        reference = theirs.forward_features(transform(Image.fromarray(rgb))[None])
+        tokens = ours(torch.from_numpy(prepared.pixels)[None]).tokens
+    assert relative_difference(tokens, reference) < 1e-4
+    assert tokens.shape[1] - ours.config.num_prefix_tokens == {"384": 27 * 27}.get(name[-3:], 6 * 7)

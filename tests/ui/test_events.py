@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from html import unescape
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from vit_demo.contract import DemoError, ModelError, ModelStatus, PictureError, SizeChoice, TokenQuery
+from vit_demo.preprocess import input_size
 from vit_demo.text import say
 from vit_demo.ui import captions, events, page
 from vit_demo.ui.kit.inputs import Picture
@@ -384,7 +386,6 @@ def test_only_https_licences_are_links_and_quotes_cannot_leave_them(fake, url):
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_position_kind_and_resampling_has_words(fake, explainer, language, image):
-    from dataclasses import replace
 
     info = explainer.attention(image, HEAD, SizeChoice(), TokenQuery(), 0).info
     for kind in ("table", "rope", "table_rope", "none"):
@@ -400,6 +401,17 @@ def test_the_size_note_counts_patches_tokens_and_work(explainer, image, tall):
     assert "96 px: 6×10 patches, 63 tokens" in note(picture(image), HEAD, 96, False, "en")["size_note"]
     assert "6×3 patches, 21 tokens" in note(picture(tall), HEAD, 48, True, "en")["size_note"]
     assert note(picture(image), HEAD, 7, False, "en")["size_note"] == ""
+
+
+def test_the_size_note_follows_the_picture_where_the_checkpoint_does_not_crop(explainer, tall):
+    details = explainer.details(HEAD)
+    spec = replace(details.preprocess, size=(48, 48), resized=(48, 48), crop="none")
+    note = captions.size_note(replace(details, preprocess=spec), 48, False, picture(tall), "en")
+    rows, cols = (
+        side // details.patch_px for side in input_size(spec, details.patch_px, SizeChoice(), *tall.shape[:2])
+    )
+    assert rows > cols
+    assert f"{rows}×{cols} patches" in note
 
 
 def test_a_refused_picture_has_a_size_note_all_the_same(explainer):

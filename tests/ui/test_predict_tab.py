@@ -113,3 +113,14 @@ def test_answers_can_be_taken_away_with_their_names(state, model, names):
     with np.load(io.BytesIO(parcel.files["predict.npz"]), allow_pickle=False) as numbers:
         assert {name for name in numbers if not name.startswith("axes_")} == names
     assert "predict-saw.png" in parcel.files
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_multi_label_answer_has_no_bar_for_the_rest(explainer, asked, language, monkeypatch):
+    from dataclasses import replace
+
+    several = replace(explainer.predict(asked().picture[0], HEAD, SizeChoice()), rest=None, multi_label=True)
+    monkeypatch.setattr(explainer, "predict", lambda *_, **__: several)
+    updates, _ = predict.show(asked(language=language))
+    assert re.findall(r'class="vd-number">([\d.]+) %', updates["predict_html"]) == ["75", "12"]
+    assert updates["predict_help"] == say("predict.help_multi_label", language)

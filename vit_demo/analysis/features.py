@@ -227,7 +227,7 @@ def logit_lens(model: VisionTransformer, trace: Trace, layer: int) -> tuple[Tens
     logits = model.head(read)
     if model.head_dist is not None:
         logits = (logits + model.head_dist(read)) / 2
-    return model.classify(tokens)[0].softmax(dim=-1), logits.softmax(dim=-1)
+    return model.probabilities(model.classify(tokens)[0]), model.probabilities(logits)
 
 
 # ---------------------------------------------------------------------------------------------------- whole pictures

@@ -57,13 +57,13 @@ def tokens_after(model: VisionTransformer, pixels: Tensor, layer: int) -> Tensor
 def score(model: VisionTransformer, target: Target, residual: Tensor, probability: bool = False) -> Tensor:
     """The target's value, (B,), from the residual stream (B, N, D) of a layer, its own or another.
 
-    A class: the logit of the final norm and head on that layer, or with `probability` its softmax. An example: the
+    A class: the logit of the final norm and head on that layer, or with `probability` its probability. An example: the
     cosine of `features.picture_features` with it.
     """
     tokens = model.norm(residual)
     if target.index is not None:
         logits = model.classify(tokens)
-        return (logits.softmax(dim=-1) if probability else logits)[:, target.index]
+        return (model.probabilities(logits) if probability else logits)[:, target.index]
     feature = F.normalize(tokens[:, 0] if model.config.class_token else tokens.mean(dim=1), dim=-1)
     if target.mean is not None:
         feature = F.normalize(feature - target.mean, dim=-1)

@@ -12,7 +12,6 @@ from vit_demo.contract import LayerHeadTable, SizeChoice
 from vit_demo.engine import Engine
 from vit_demo.grid import PatchGrid
 from vit_demo.model import Trace
-from vit_demo.preprocess import prepare
 
 
 def table(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, keep_pass: bool) -> LayerHeadTable:
@@ -21,7 +20,7 @@ def table(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, keep_
     Without `keep_pass` (one picture of many) its forward pass is let go, so that it pushes no one else's out of memory.
     """
     loaded = engine.load(model)
-    prepared = prepare(image, loaded.preprocess, loaded.model.config.patch_px, size)
+    prepared = engine.prepared(image, loaded, size)
 
     def trace() -> Trace:
         if keep_pass or engine.runs.get((model, loaded.revision, prepared.digest)) is not None:

@@ -25,11 +25,11 @@ def read(engine: Engine, ink: np.ndarray) -> DigitReadings:
 
 def reading(engine: Engine, picture: np.ndarray, model: str, epoch: int) -> DigitReading:
     """One model's reading of a picture (28, 28, 3) uint8."""
-    run = engine.run(picture, model, SizeChoice())
+    run, vit = engine.run(picture, model, SizeChoice()), engine.load(model).model
     grid = run.info.grid
     with torch.inference_mode():
         rows = attention_of_all_layers(run.trace)[:, 0].float().cpu().numpy()  # (L, h, N)
-        probabilities = run.encoded.logits[0].float().softmax(dim=-1).cpu().numpy()
+        probabilities = vit.probabilities(run.encoded.logits[0]).cpu().numpy()
     maps = rows[:, :, grid.num_prefix_tokens :].reshape(*rows.shape[:2], *grid.shape)
     return DigitReading(model, epoch, probabilities, maps, rows[:, :, : grid.num_prefix_tokens], run.info)
 

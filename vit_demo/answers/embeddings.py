@@ -27,7 +27,7 @@ from vit_demo.contract import (
 )
 from vit_demo.engine import Engine
 from vit_demo.grid import PatchGrid
-from vit_demo.preprocess import input_size, prepare
+from vit_demo.preprocess import input_size
 
 
 def positions(engine: Engine, model: str, size: SizeChoice, image: np.ndarray | None) -> Similarity:
@@ -105,7 +105,7 @@ def responses(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, c
     """What filters answer on a picture: the first `count` principal components, or with None every filter itself."""
     loaded = engine.load(model)
     config = loaded.model.config
-    prepared = prepare(image, loaded.preprocess, config.patch_px, size)
+    prepared = engine.prepared(image, loaded, size)
     bank = loaded.model.patch_embed.weight if count is None else _components(engine, model, count)[0]
     with torch.inference_mode():
         pixels = torch.from_numpy(prepared.pixels)[None].to(engine.hardware.device)
@@ -116,8 +116,10 @@ def responses(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, c
 
 @torch.inference_mode()
 def for_display(bank: Tensor) -> np.ndarray:
-    """Filters (k, 3, P, P) as pictures (k, P, P, 3) in 0…1: 0 is mid-grey, the largest entry of each reaches an end."""
+    """Filters (k, C, P, P) as pictures (k, P, P, 3) in 0…1: 0 is mid-grey, the largest entry of each reaches an end.
+    Those of grey pictures (C = 1) are grey."""
     shown = bank.float().permute(0, 2, 3, 1)
+    shown = shown.expand(*shown.shape[:3], 3)
     top = shown.abs().amax(dim=(1, 2, 3), keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
     return (0.5 + shown / (2 * top)).cpu().numpy()
 
@@ -128,7 +130,7 @@ def for_display(bank: Tensor) -> np.ndarray:
 def anatomy(engine: Engine, image: np.ndarray, model: str, size: SizeChoice) -> InputParts:
     """Norms and cosines of what enters the first layer."""
     loaded = engine.load(model)
-    prepared = prepare(image, loaded.preprocess, loaded.model.config.patch_px, size)
+    prepared = engine.prepared(image, loaded, size)
     with torch.inference_mode():
         parts = input_anatomy(loaded.model, torch.from_numpy(prepared.pixels)[None].to(engine.hardware.device))
         content, total = parts.content.norm(dim=-1), parts.total.norm(dim=-1)

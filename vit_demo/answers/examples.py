@@ -11,7 +11,6 @@ from vit_demo.analysis.features import picture_features
 from vit_demo.checkpoints.load import LoadedModel
 from vit_demo.contract import PictureVectors, SizeChoice
 from vit_demo.engine import Engine
-from vit_demo.preprocess import prepare
 
 COMPARED_SIDE = 224  # whole pictures are compared at this size: quick on any machine
 Pictures = tuple[np.ndarray, ...]
@@ -55,7 +54,7 @@ def vectors_of(engine: Engine, images: Pictures, model: str, by: str = "cls") ->
     layer, _ = neighbour_layer(loaded)
     rows, digests = [], []
     for image in images:
-        prepared = prepare(image, loaded.preprocess, loaded.model.config.patch_px, SizeChoice(COMPARED_SIDE))
+        prepared = engine.prepared(image, loaded, SizeChoice(COMPARED_SIDE))
 
         def make(prepared=prepared) -> np.ndarray:
             pixels = torch.from_numpy(prepared.pixels)[None].to(engine.hardware.device)

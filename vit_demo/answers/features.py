@@ -32,7 +32,6 @@ from vit_demo.contract import (
     TokenNorms,
 )
 from vit_demo.engine import Engine, Run
-from vit_demo.preprocess import prepare
 
 Pictures = tuple[np.ndarray, ...]
 LENS_CLASSES = 5
@@ -117,7 +116,7 @@ class _Patches(NamedTuple):
 def _kept_patches(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, layer: int, facet: str) -> _Patches:
     """One facet of a picture, kept: eight traces of a large grid do not fit into memory together, their patches do."""
     loaded = engine.load(model)
-    prepared = prepare(image, loaded.preprocess, loaded.model.config.patch_px, size)
+    prepared = engine.prepared(image, loaded, size)
 
     def make() -> _Patches:
         run = engine.run(image, model, size)

@@ -14,7 +14,7 @@ from vit_demo.checkpoints.load import LoadedModel
 from vit_demo.contract import DemoError, Interpolation, SizeChoice, StretchedTable
 from vit_demo.engine import Engine
 from vit_demo.model.position import RESAMPLING
-from vit_demo.preprocess import checked_grid, prepare
+from vit_demo.preprocess import checked_grid
 
 LABELS_SHOWN = 5
 MOST_COMPONENTS = 64
@@ -77,7 +77,7 @@ def compare(
     """Two conventions on a picture; None is the checkpoint's own. DemoError without a table, and for unknown names."""
     loaded = engine.load(model)
     first, second = _rules(loaded, first, second)
-    prepared = prepare(image, loaded.preprocess, loaded.model.config.patch_px, size)
+    prepared = engine.prepared(image, loaded, size)
     pixels = torch.from_numpy(prepared.pixels)[None].to(engine.hardware.device)
     grid = loaded.model.grid_of(pixels)
 
@@ -107,12 +107,12 @@ def _predictions(loaded: LoadedModel, before: Tensor | None, after: Tensor | Non
     """The most probable classes under either convention, best of the first one first."""
     if before is None:
         return dict(labels=(), before=(), after=(), moved=None)
-    p, q = before[0].float().softmax(dim=-1).cpu(), after[0].float().softmax(dim=-1).cpu()
+    p, q = (loaded.model.probabilities(logits[0]).cpu() for logits in (before, after))
     best = p.topk(min(LABELS_SHOWN, len(p))).indices.tolist()
     names = class_names(loaded)
     return dict(
         labels=tuple(names[i] for i in best),
         before=tuple(float(p[i]) for i in best),
         after=tuple(float(q[i]) for i in best),
-        moved=float((p - q).abs().sum() / 2),
+        moved=None if loaded.model.config.multi_label else float((p - q).abs().sum() / 2),
     )

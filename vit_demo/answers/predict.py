@@ -7,6 +7,7 @@ import torch
 
 from vit_demo.analysis.features import compare_with_gallery, knn_votes, picture_features
 from vit_demo.answers.examples import COMPARED_SIDE, example_vectors, neighbour_layer
+from vit_demo.checkpoints.labels import numbered
 from vit_demo.checkpoints.load import LoadedModel
 from vit_demo.contract import Neighbours, Prediction, SizeChoice
 from vit_demo.engine import Engine
@@ -20,23 +21,25 @@ def predict(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, top
     if loaded.model.head is None:
         return neighbours(engine, image, model, loaded)
     run = engine.run(image, model, size)
-    probabilities = run.encoded.logits[0].softmax(dim=-1)
+    probabilities = loaded.model.probabilities(run.encoded.logits[0])
+    multi_label = loaded.model.config.multi_label
     count = len(probabilities)
     best = probabilities.topk(max(1, min(top, count)))
     names = class_names(loaded)
     return Prediction(
         labels=tuple(names[i] for i in best.indices.tolist()),
         probabilities=tuple(best.values.tolist()),
-        rest=max(0.0, 1.0 - float(best.values.sum())),
+        rest=None if multi_label else max(0.0, 1.0 - float(best.values.sum())),
         num_classes=count,
         picture=run.prepared.picture,
         info=run.info,
+        multi_label=multi_label,
     )
 
 
 def class_names(loaded: LoadedModel) -> tuple[str, ...]:
     """The classes of a model with a head, numbered where the checkpoint names none."""
-    return loaded.labels or tuple(f"class {i}" for i in range(loaded.model.config.num_classes))
+    return loaded.labels or tuple(numbered(i) for i in range(loaded.model.config.num_classes))
 
 
 def neighbours(engine: Engine, image: np.ndarray, model: str, loaded: LoadedModel) -> Neighbours:

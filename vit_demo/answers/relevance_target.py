@@ -14,7 +14,6 @@ from vit_demo.answers.predict import class_names
 from vit_demo.checkpoints.load import LoadedModel
 from vit_demo.contract import DemoError, RelevanceOptions, SizeChoice, Targets
 from vit_demo.engine import Engine, Run
-from vit_demo.preprocess import prepare
 
 OCCLUSION_PLACES = 200  # about as many windows by default, on any grid
 LIMITS = {
@@ -77,7 +76,7 @@ def targets(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, top
     layer = loaded.model.config.depth - 1
     if loaded.model.head is not None:
         kind, names = "class", class_names(loaded)
-        scores = run.encoded.logits[0].softmax(dim=-1).cpu().numpy()
+        scores = loaded.model.probabilities(run.encoded.logits[0]).cpu().numpy()
     else:
         kind = "example"
         layer, centred = neighbour_layer(loaded)
@@ -87,7 +86,7 @@ def targets(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, top
             residual = run.trace.layers[layer].residual
             made = [relevance.example_target(layer, examples.vectors, i, centred) for i in range(len(names))]
             scores = np.array([float(relevance.score(loaded.model, one, residual)[0]) for one in made], np.float32)
-        digest = prepare(image, loaded.preprocess, run.info.grid.patch_px, SizeChoice(COMPARED_SIDE)).digest
+        digest = engine.prepared(image, loaded, SizeChoice(COMPARED_SIDE)).digest
         same = next((i for i, one in enumerate(examples.digests) if one == digest), None)
     best = [i for i in np.argsort(-scores, kind="stable").tolist() if i != same][: max(1, top)]
     return Targets(kind, names, scores, tuple(best), layer, centred, run.prepared.picture, run.info, files, same)

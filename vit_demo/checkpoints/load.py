@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from vit_demo.checkpoints.keymaps import ConversionReport, convert
 from vit_demo.checkpoints.plan import Plan
 from vit_demo.checkpoints.released import plan_from_google, plan_from_state, unwrap
 from vit_demo.checkpoints.sources import Source, find
-from vit_demo.checkpoints.timm_models import imagenet_labels, plan_from_timm
+from vit_demo.checkpoints.timm_models import plan_from_timm
 from vit_demo.checkpoints.transformers_models import plan_from_transformers
 from vit_demo.contract import ModelCard, ModelError, PreprocessSpec
 from vit_demo.model.config import ViTConfig
@@ -60,6 +60,10 @@ def load_model(
         plan, state = _plan(source, read, name)
     except (TypeError, ValueError, KeyError, AttributeError) as error:  # a config.json that holds something else
         raise ModelError("checkpoint.unsupported", name=name, reason=f"its config.json: {error}") from error
+    plan = _for_its_channels(plan, name)
+    if plan.config.num_classes == 1 and not plan.config.multi_label:
+        reason = "its head has one output, so it measures something; among one class the probability is always 100 %"
+        raise ModelError("checkpoint.unsupported", name=name, reason=reason)
     model, report = build(plan, state, name)
     model.to(device)
     return LoadedModel(
@@ -67,7 +71,7 @@ def load_model(
         card=card or _own_card(name, source, plan, model),
         report=report,
         preprocess=plan.preprocess,
-        labels=_labels(plan, name),
+        labels=plan.labels,
         revision=source.revision,
     )
 
@@ -86,10 +90,32 @@ def _plan(source: Source, read: Mapping[str, Any], name: str) -> tuple[Plan, Map
         return plan_from_google(read, name), read
     state = unwrap(read)
     if "architecture" in config:
-        return plan_from_timm(config["architecture"], config), state
+        return plan_from_timm(config["architecture"], _with_channels(config, state)), state
     if "model_type" in config:
-        return plan_from_transformers(config, source.preprocessor, state.keys(), name), state
+        return plan_from_transformers(config, source.preprocessor, state, name), state
     return plan_from_state(state, name), state
+
+
+def _with_channels(config: dict[str, Any], state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """timm's config.json with the number of channels that its weights have, which older exports do not say."""
+    args, weight = config.get("model_args") or {}, state.get("patch_embed.proj.weight")
+    if "in_chans" in args or weight is None or weight.dim() != 4 or weight.shape[1] == 3:
+        return config
+    return {**config, "model_args": {**args, "in_chans": weight.shape[1]}}
+
+
+def _for_its_channels(plan: Plan, name: str) -> Plan:
+    """The plan with a mean and a standard deviation for each channel of its pictures: one number is for all of them,
+    and a model of grey pictures takes the mean of three, as timm does (data/model_config.py)."""
+    spec, channels = plan.preprocess, plan.config.in_channels
+    if channels not in (1, 3):
+        reason = f"its pictures have {channels} channels; those of photographs have 3, or 1 in grey"
+        raise ModelError("checkpoint.unsupported", name=name, reason=reason)
+    if len(spec.mean) == len(spec.std) == channels:
+        return plan
+    mean, std = ((sum(values) / len(values),) * channels for values in (spec.mean, spec.std))
+    note = f"mean {mean[0]:.4g} and standard deviation {std[0]:.4g} for every channel, averaged over what is given"
+    return replace(plan, preprocess=replace(spec, mean=mean, std=std), assumed=(*plan.assumed, note))
 
 
 def build(plan: Plan, state: Mapping[str, Tensor], name: str) -> tuple[VisionTransformer, ConversionReport]:
@@ -108,6 +134,8 @@ def build(plan: Plan, state: Mapping[str, Tensor], name: str) -> tuple[VisionTra
     if plan.config.position == "learned":
         report.resampled = RESAMPLING[plan.config.position_resampling].title
     report.assumed.extend(plan.assumed)
+    if plan.config.num_classes and plan.labels is None:
+        report.assumed.append(f"the {plan.config.num_classes} classes have no names here: they are numbered from 0")
     return model, report
 
 
@@ -115,17 +143,6 @@ def empty_model(config: ViTConfig) -> VisionTransformer:
     """A model without numbers (meta device): its names and shapes."""
     with torch.device("meta"):
         return VisionTransformer(config)
-
-
-def _labels(plan: Plan, name: str) -> tuple[str, ...] | None:
-    """Class names, or ImageNet's where the checkpoint has none and the count names the subset."""
-    classes = plan.config.num_classes
-    if not classes:
-        return None
-    labels = plan.labels or imagenet_labels(classes)
-    if labels is not None and len(labels) != classes:
-        raise ModelError("checkpoint.unsupported", name=name, reason=f"{len(labels)} class names for {classes} classes")
-    return labels
 
 
 def _own_card(name: str, source: Source, plan: Plan, model: VisionTransformer) -> ModelCard:

@@ -16,7 +16,8 @@ class Plan:
     """Architecture, key map and preprocessing of one checkpoint, and what the file itself did not say (`assumed`).
 
     `fill` holds tensors that follow from the architecture and that this format does not store, with the reason.
-    `prefix` is taken off the source's names where they carry it. `labels` are class names or None.
+    `prefix` is taken off the source's names where they carry it. `labels` has a name for every output, or is None where
+    the checkpoint names none.
     """
 
     config: ViTConfig

@@ -48,7 +48,7 @@ def plan_from_state(state: Mapping[str, Tensor], name: str) -> Plan:
     if "patch_embed.proj.weight" not in state or "cls_token" not in state:
         raise ModelError("checkpoint.no_config", name=name)
     family = _family(state)
-    dim, _, patch_px, _ = state["patch_embed.proj.weight"].shape
+    dim, channels, patch_px, _ = state["patch_embed.proj.weight"].shape
     if dim not in HEADS[family]:
         raise ModelError("checkpoint.no_config", name=name)
     depth = 1 + max(int(key.split(".")[1]) for key in state if key.startswith("blocks."))
@@ -63,6 +63,7 @@ def plan_from_state(state: Mapping[str, Tensor], name: str) -> Plan:
     fields = dict(
         image_size=(256, 256) if rope else (grid * patch_px, grid * patch_px),
         patch_px=patch_px,
+        in_channels=channels,
         dim=dim,
         depth=depth,
         heads=heads,
@@ -130,7 +131,7 @@ def plan_from_google(arrays: Mapping[str, Tensor], name: str) -> Plan:
     query = "Transformer/encoderblock_0/MultiHeadDotProductAttention_1/query/kernel"
     if not all(key in arrays for key in (*required, query)):
         raise ModelError("checkpoint.no_config", name=name)
-    patch_px = arrays["embedding/kernel"].shape[0]
+    patch_px, _, channels, _ = arrays["embedding/kernel"].shape
     dim, heads, head_dim = arrays[query].shape
     grid = round((arrays["Transformer/posembed_input/pos_embedding"].shape[1] - 1) ** 0.5)
     depth = 1 + max(int(m.group(1)) for key in arrays if (m := re.search(r"encoderblock_(\d+)/", key)))
@@ -139,6 +140,7 @@ def plan_from_google(arrays: Mapping[str, Tensor], name: str) -> Plan:
     config = ViTConfig(
         image_size=(grid * patch_px, grid * patch_px),
         patch_px=patch_px,
+        in_channels=channels,
         dim=dim,
         depth=depth,
         heads=heads,

@@ -10,10 +10,12 @@ from typing import Any
 from torch import nn
 
 from vit_demo.checkpoints.families import native
+from vit_demo.checkpoints.labels import imagenet_names, timm_names
 from vit_demo.checkpoints.plan import Plan
-from vit_demo.contract import ModelError, PreprocessSpec
+from vit_demo.contract import IMAGENET_MEAN, IMAGENET_STD, ModelError, PreprocessSpec
 from vit_demo.model.config import RopeConfig, ViTConfig
 from vit_demo.model.position import rope_bands
+from vit_demo.preprocess import RESAMPLING
 
 ACTIVATIONS = {"GELU": "gelu", "GELUTanh": "gelu_tanh", "QuickGELU": "quick_gelu", "SiLU": "silu"}
 NORMS = {"LayerNorm": "layer", "LayerNormFp32": "layer", "RmsNorm": "rms", "RMSNorm": "rms"}
@@ -70,17 +72,18 @@ def plan_from_timm(architecture: str, hub_config: dict[str, Any] | None = None, 
     except (TypeError, AssertionError, RuntimeError) as error:
         raise ModelError("checkpoint.unsupported", name=architecture, reason=f"timm says: {error}") from error
     cfg = {**model.pretrained_cfg, **{k: v for k, v in cfg.items() if v is not None}}
+    labels, notes = labels_from_timm(hub_config, known, model.pretrained_cfg, config.num_classes)
     fill = {}
     if config.rope is not None and config.rope.kind != "mixed":
         fill["rope_bands"] = (rope_bands(config.rope, config.attention_head_dim), "computed; timm does not store it")
     return Plan(
         config=config,
         rules=native(gated),
-        preprocess=preprocess_from_timm(cfg, config),
+        preprocess=preprocess_from_timm(cfg, model.patch_embed.img_size),
         family=family_of(base),
-        labels=labels_from_timm(hub_config, config.num_classes),
+        labels=labels,
         fill=fill,
-        assumed=_rim(model.patch_embed.img_size, config),
+        assumed=(*notes, *_rim(model.patch_embed.img_size, config)),
     )
 
 
@@ -119,6 +122,7 @@ def config_from_module(model: nn.Module) -> tuple[ViTConfig, bool]:
     config = ViTConfig(
         image_size=_whole_patches(model.patch_embed.img_size, patch_rows),
         patch_px=patch_rows,
+        in_channels=model.patch_embed.proj.in_channels,
         dim=model.embed_dim,
         depth=len(model.blocks),
         heads=block.attn.num_heads,
@@ -159,7 +163,7 @@ def config_from_module(model: nn.Module) -> tuple[ViTConfig, bool]:
 
 
 def _whole_patches(size: tuple[int, int], patch_px: int) -> tuple[int, int]:
-    """The size without the rim that no patch covers: SigLIP's 384 with patches of 14 sees 378 pixels."""
+    """The size without the rim that no patch covers: of SigLIP's 384 px, patches of 14 px see the first 378."""
     return tuple(side // patch_px * patch_px for side in size)
 
 
@@ -167,7 +171,8 @@ def _rim(size: tuple[int, int], config: ViTConfig) -> tuple[str, ...]:
     """What to say where the native size is not a whole number of patches."""
     if tuple(size) == config.image_size:
         return ()
-    return (f"pictures of {config.image_size[0]} px instead of {size[0]}, of which no patch would see the rim",)
+    rows, cols = (own - seen for own, seen in zip(size, config.image_size, strict=True))
+    return (f"the last {rows} rows and {cols} columns of a picture of {size[0]}×{size[1]} px are in no patch",)
 
 
 def _refuse_unknown_parts(model: nn.Module) -> None:
@@ -241,37 +246,35 @@ def _rope_of(model: nn.Module) -> RopeConfig | None:
     raise Unsupported(f"its rotary embedding is {kind}")
 
 
-def preprocess_from_timm(cfg: dict[str, Any], config: ViTConfig) -> PreprocessSpec:
-    """PreprocessSpec from timm's pretrained_cfg; the size is that of the model as built (model_args may change it)."""
+def preprocess_from_timm(cfg: dict[str, Any], size: tuple[int, int]) -> PreprocessSpec:
+    """PreprocessSpec from timm's pretrained_cfg; the size is that of the model as built (model_args may change it).
+
+    Raises ValueError for a way to crop or to interpolate that is not done here.
+    """
+    mode, interpolation = cfg.get("crop_mode") or "center", cfg.get("interpolation") or "bicubic"
+    if mode not in ("center", "squash") or interpolation not in RESAMPLING:
+        raise ValueError(f"its pictures are prepared with crop_mode {mode!r} and interpolation {interpolation!r}")
+    mean, std = (tuple(cfg.get(key) or default) for key, default in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)))
     return PreprocessSpec(
-        size=config.image_size,
-        resize="squash" if cfg.get("crop_mode") == "squash" else "shortest",
+        size=tuple(size),
+        resize="squash" if mode == "squash" else "shortest",
         crop_pct=float(cfg.get("crop_pct") or 0.875),
-        interpolation=cfg.get("interpolation") or "bicubic",
-        mean=tuple(cfg["mean"]),
-        std=tuple(cfg["std"]),
+        interpolation=interpolation,
+        mean=mean,
+        std=std,
         source="timm pretrained_cfg",
     )
 
 
-def labels_from_timm(hub_config: dict[str, Any], num_classes: int) -> tuple[str, ...] | None:
-    """Class names: those in the checkpoint's config.json, else ImageNet's by the number of classes, else None."""
+def labels_from_timm(
+    hub_config: dict[str, Any], known: str, registered: dict[str, Any], num_classes: int
+) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+    """(class names or None, what is assumed of them): the checkpoint's own; without any, ImageNet's where the weights
+    are registered with timm (`known`: architecture.tag) and their head has as many classes as the registry says."""
     if not num_classes:
-        return None
-    names = hub_config.get("label_names")
-    if names:
-        ordered = [names[k] for k in sorted(names, key=int)] if isinstance(names, dict) else list(names)
-        described = hub_config.get("label_descriptions") or {}
-        return tuple(described.get(n, n) for n in ordered) if len(ordered) == num_classes else None
-    return imagenet_labels(num_classes)
-
-
-def imagenet_labels(num_classes: int) -> tuple[str, ...] | None:
-    """timm's ImageNet class descriptions where the number of classes names a known subset, else None."""
-    from timm.data import ImageNetInfo, infer_imagenet_subset
-
-    subset = infer_imagenet_subset({"num_classes": num_classes})
-    if subset is None:
-        return None
-    info = ImageNetInfo(subset)
-    return tuple(info.index_to_description(i) for i in range(num_classes))
+        return None, ()
+    inside = hub_config.get("pretrained_cfg") or {}
+    if any(config.get(key) for config in (hub_config, inside) for key in ("label_names", "labels")):
+        return timm_names(hub_config, num_classes)
+    tag = known.partition(".")[2]
+    return imagenet_names(tag, num_classes) if num_classes == registered.get("num_classes") else (None, ())

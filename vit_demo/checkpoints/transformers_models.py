@@ -6,12 +6,16 @@ files leave defaults out.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from torch import Tensor
+
 from vit_demo.checkpoints.families import HF_DINOV2, HF_VIT, hf_dinov3
+from vit_demo.checkpoints.labels import names_by_output
 from vit_demo.checkpoints.plan import Plan
-from vit_demo.contract import IMAGENET_MEAN, IMAGENET_STD, ModelError, PreprocessSpec
+from vit_demo.checkpoints.processors import preprocess_from_transformers
+from vit_demo.contract import ModelError
 from vit_demo.model.config import RopeConfig, ViTConfig
 from vit_demo.model.position import rope_bands
 
@@ -31,13 +35,14 @@ ACTIVATIONS = {
     "quick_gelu": "quick_gelu",
     "silu": "silu",
 }
-RESAMPLE_CODES = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # PIL.Image.Resampling
+PROBLEM_TYPES = ("single_label_classification", "multi_label_classification")
 
 
 def plan_from_transformers(
-    config: dict[str, Any], preprocessor: dict[str, Any] | None, keys: Collection[str], name: str
+    config: dict[str, Any], preprocessor: dict[str, Any] | None, state: Mapping[str, Tensor], name: str
 ) -> Plan:
-    """The Plan of a transformers checkpoint. `keys` are the tensor names in the file: they say whether it has a head.
+    """The Plan of a transformers checkpoint. `state` are the tensors in the file: they say whether it has a head, and
+    of how many classes.
 
     Raises ModelError where the model type or an option cannot be represented, or a promised classifier is missing.
     """
@@ -45,23 +50,28 @@ def plan_from_transformers(
     if kind not in MODEL_TYPES:
         reason = f"model type {kind!r} is not one of {', '.join(MODEL_TYPES)}"
         raise ModelError("checkpoint.unsupported", name=name, reason=reason)
-    head, distilled = _head_of(config, keys, name)
+    head, distilled = _head_of(config, state, name)
+    labels, notes = _labels(config, head)
+    native = _pair(config.get("image_size", 224))
+    preprocess, how = preprocess_from_transformers(preprocessor, kind, native)
     build = {"vit": _vit, "deit": _vit, "dinov3_vit": _dinov3}.get(kind, _dinov2)
-    fields, rules = build(config, keys)
+    fields, rules = build(config, state)
     activation = config.get("hidden_act", "gelu")
     if activation not in ACTIVATIONS:
         reason = f"activation {activation!r} is not part of this model"
         raise ModelError("checkpoint.unsupported", name=name, reason=reason)
     fields.setdefault("activation", ACTIVATIONS[activation])
+    patch_px = _single(config.get("patch_size", 16))
     try:
         vit = ViTConfig(
             dim=config["hidden_size"],
             depth=config["num_hidden_layers"],
             heads=config["num_attention_heads"],
-            image_size=_pair(config.get("image_size", 224)),
-            patch_px=_single(config.get("patch_size", 16)),
+            image_size=tuple(side // patch_px * patch_px for side in native),  # the convolution drops a rim
+            patch_px=patch_px,
             in_channels=config.get("num_channels", 3),
             num_classes=head,
+            multi_label=config.get("problem_type") == "multi_label_classification",
             distillation_head=distilled,
             **fields,
         )
@@ -74,26 +84,29 @@ def plan_from_transformers(
     return Plan(
         config=vit,
         rules=rules,
-        preprocess=preprocess_from_transformers(preprocessor, vit),
+        preprocess=preprocess,
         family=FAMILY[kind],
         prefix=PREFIX[kind],
-        labels=_labels(config, head),
+        labels=labels,
         fill=fill,
-        assumed=() if preprocessor else ("preprocessing: no preprocessor_config.json, so the family's usual one",),
+        assumed=(*notes, *how),
     )
 
 
-def _head_of(config: dict[str, Any], keys: Collection[str], name: str) -> tuple[int, bool]:
+def _head_of(config: dict[str, Any], state: Mapping[str, Tensor], name: str) -> tuple[int, bool]:
     """(number of classes, whether the distillation token has a head). A promised head that is missing is an error."""
     promised = any("ForImageClassification" in a for a in config.get("architectures") or ())
-    found = any(k.startswith(("classifier.", "cls_classifier.")) for k in keys)
+    found = [key for key in ("classifier.weight", "cls_classifier.weight") if key in state]
     if promised and not found:
         raise ModelError("checkpoint.head_missing", name=name)
     if not found:
         return 0, False
-    labels = config.get("id2label")
-    count = len(labels) if labels else config.get("num_labels", 2)  # 2: transformers' own default
-    return count, "distillation_classifier.weight" in keys
+    classes = state[found[0]].shape[0]
+    problem = config.get("problem_type")
+    if problem is not None and problem not in PROBLEM_TYPES:
+        reason = f"its head has the problem_type {problem!r}, and only probabilities of classes are shown"
+        raise ModelError("checkpoint.unsupported", name=name, reason=reason)
+    return classes, "distillation_classifier.weight" in state
 
 
 def _vit(config: dict[str, Any], keys: Collection[str]) -> tuple[dict[str, Any], tuple]:
@@ -150,41 +163,12 @@ def _dinov3(config: dict[str, Any], keys: Collection[str]) -> tuple[dict[str, An
     return fields, hf_dinov3(gated, key_bias)
 
 
-def preprocess_from_transformers(preprocessor: dict[str, Any] | None, config: ViTConfig) -> PreprocessSpec:
-    """PreprocessSpec from preprocessor_config.json; without one, the native size, ImageNet statistics, no crop."""
-    if not preprocessor:
-        return PreprocessSpec(config.image_size, crop_pct=1.0, source="assumed: ImageNet statistics")
-    resized = preprocessor.get("size", config.image_size[0])
-    crop = preprocessor.get("crop_size") if preprocessor.get("do_center_crop") else None
-    keeps_shape = isinstance(resized, dict) and "shortest_edge" in resized
-    to = _size_of(resized)
-    size = _size_of(crop) if crop else to
-    size = tuple(max(side // config.patch_px, 1) * config.patch_px for side in size)
-    normalises = preprocessor.get("do_normalize", True)
-    return PreprocessSpec(
-        size=size,
-        resize="shortest" if keeps_shape else "squash",
-        crop_pct=size[0] / to[0],
-        interpolation=RESAMPLE_CODES.get(preprocessor.get("resample", 2), "bilinear"),
-        mean=tuple(preprocessor.get("image_mean", IMAGENET_MEAN)) if normalises else (0.0, 0.0, 0.0),
-        std=tuple(preprocessor.get("image_std", IMAGENET_STD)) if normalises else (1.0, 1.0, 1.0),
-        source="preprocessor_config.json",
-    )
-
-
-def _size_of(value: Any) -> tuple[int, int]:
-    if isinstance(value, dict):
-        return (value["shortest_edge"],) * 2 if "shortest_edge" in value else (value["height"], value["width"])
-    return _pair(value)
-
-
-def _labels(config: dict[str, Any], count: int) -> tuple[str, ...] | None:
-    """id2label in order, unless it only holds the placeholders LABEL_0 …"""
-    labels = config.get("id2label")
-    if not count or not labels:
-        return None
-    ordered = tuple(str(labels[key]) for key in sorted(labels, key=int))
-    return None if ordered[0] == "LABEL_0" else ordered
+def _labels(config: dict[str, Any], classes: int) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+    """(a name for every output or None, what to say of them) from id2label, which maps output numbers to names."""
+    names = config.get("id2label") or {}
+    if not isinstance(names, Mapping):
+        raise ValueError("id2label does not map numbers to names")
+    return names_by_output(names, classes) if classes else (None, ())
 
 
 def _pair(value: Any) -> tuple[int, int]:

@@ -46,19 +46,28 @@ class ModelError(DemoError):
 
 @dataclass(frozen=True)
 class PreprocessSpec:
-    """How a checkpoint wants its pictures: sizes in pixels, rows first; mean and std per RGB channel of values 0…1.
+    """How a checkpoint wants its pictures: sizes in pixels, rows first; the model gets (bytes · rescale − mean) / std.
 
-    `resize` is "shortest" (keep the shape, then crop the centre) or "squash" (both sides at once). `source` says
-    whence the numbers come, for people.
+    size       of the picture that is cut into patches. What no whole patch covers, at the bottom and the right, is not
+               seen by the model, as in the reference implementations
+    resize     "shortest" (keep the shape), "squash" (both sides at once) or "none"
+    crop_pct   `size` is this share of what is resized to; `resized` says the latter where the checkpoint does
+    mean, std  per channel: three for RGB, one for a model of grey pictures
+    crop       where a centred crop begins: "round" at the half rounded (torchvision, timm), "floor" at the half rounded
+               down (transformers); "none": there is no crop, pictures keep their shape and `size` is a square one's
+    source     whence the numbers come, for people
     """
 
     size: tuple[int, int]
-    resize: Literal["shortest", "squash"] = "shortest"
+    resize: Literal["shortest", "squash", "none"] = "shortest"
     crop_pct: float = 0.9
-    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bicubic"
-    mean: tuple[float, float, float] = IMAGENET_MEAN
-    std: tuple[float, float, float] = IMAGENET_STD
+    interpolation: Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"] = "bicubic"
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
     source: str = ""
+    resized: tuple[int, int] | None = None
+    rescale: float = 1 / 255
+    crop: Literal["round", "floor", "none"] = "round"
 
 
 @dataclass(frozen=True)
@@ -97,7 +106,8 @@ class ModelStatus:
 
 @dataclass(frozen=True)
 class PreparedImage:
-    """`pixels` (3, H, W) float32, normalised: what the model gets. `picture` (H, W, 3) uint8: the same values shown.
+    """`pixels` (3, H, W) float32, or (1, H, W) for a model of grey pictures, normalised: what the model gets.
+    `picture` (H, W, 3) uint8: the same values shown.
     `box` is the part of the original kept, (top, left, bottom, right) in its pixels. `digest` names pixels' content."""
 
     pixels: np.ndarray

@@ -84,7 +84,8 @@ class Interpolation:
 
     `features` (rows, cols) is 1 − cosine of each patch's final token, `class_feature` that of the class token or None.
     `labels`, `before`, `after`: the most probable classes and their probability by each; empty without a head.
-    `moved` is the probability that went to other classes in all, ½·Σ|p − q|; None without a head.
+    `moved` is the probability that went to other classes in all, ½·Σ|p − q|; None without a head, and
+    for a multi-label head, whose probabilities are not shares of one whole.
     """
 
     compared: tuple[str, str]

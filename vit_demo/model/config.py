@@ -55,6 +55,7 @@ class ViTConfig:
     pool_heads, pool_mlp_hidden  of "map" pooling; None = those of the blocks
     distillation_head   the distillation token has a head of its own and logits are the mean of both (DeiT)
     num_classes         0: no head
+    multi_label         every class has a probability of its own (a sigmoid each) instead of a share of 1 (softmax)
     """
 
     image_size: tuple[int, int] = (224, 224)
@@ -93,6 +94,7 @@ class ViTConfig:
     pool_mlp_hidden: int | None = None
     distillation_head: bool = False
     num_classes: int = 0
+    multi_label: bool = False
     head_bias: bool = True
 
     def __post_init__(self):

@@ -94,7 +94,7 @@ class VisionTransformer(nn.Module):
             self.register_buffer("rope_bands", bands)
 
     def grid_of(self, pixels: Tensor) -> PatchGrid:
-        """The patch grid of a batch (B, 3, H, W). Raises ValueError where the patch does not divide it."""
+        """The patch grid of a batch (B, C, H, W). Raises ValueError where the patch does not divide it."""
         return PatchGrid.of(pixels.shape[-2], pixels.shape[-1], self.config.patch_px, self.config.prefix_names)
 
     def forward(self, pixels: Tensor, trace: Trace | None = None) -> Encoded:
@@ -166,3 +166,9 @@ class VisionTransformer(nn.Module):
         if self.head_dist is not None:  # DeiT: the mean of both heads (Touvron et al. 2021, section 4)
             return (self.head(tokens[:, 0]) + self.head_dist(tokens[:, 1])) / 2
         return self.head(self.pooled(tokens))
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Logits (…, classes) as probabilities in 0…1: shares of 1 among the classes (softmax), or of a multi-label
+        head each class's own (sigmoid; as transformers' BCEWithLogitsLoss for `multi_label_classification`)."""
+        logits = logits.float()
+        return logits.sigmoid() if self.config.multi_label else logits.softmax(dim=-1)

@@ -70,9 +70,9 @@ def size_note(details: ModelDetails, side: object, keep_shape: object, image: ob
     if option is None:
         return ""
     rows, cols, tokens, cost = option.rows, option.cols, option.tokens, option.cost
-    if keep_shape and isinstance(image, Picture):
-        height, width = image.pixels.shape[:2]
-        height, width = input_size(details.preprocess, details.patch_px, SizeChoice(option.side, True), height, width)
+    if (keep_shape or details.preprocess.crop == "none") and isinstance(image, Picture):
+        choice = SizeChoice(option.side, bool(keep_shape))
+        height, width = input_size(details.preprocess, details.patch_px, choice, *image.pixels.shape[:2])
         rows, cols = height // details.patch_px, width // details.patch_px
         tokens = rows * cols + len(details.prefix_names)
         cost = option.cost * tokens / option.tokens  # attention's own share grows faster, and is small here

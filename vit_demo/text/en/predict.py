@@ -7,6 +7,11 @@ WORDS = {
         "**Read it** as how the model divides 100 % among the classes it knows: it cannot answer “none of these”. "
         "**It does not mean** that the model is right this often: such numbers are usually too sure."
     ),
+    "help_multi_label": (
+        "**You see** the classes that the model finds most probable. **Read it** as one answer of yes or no for every class: "
+        "each has a probability of its own, several can hold at once, and the numbers do not add up to 100 %. "
+        "**It does not mean** that the model is right this often: such numbers are usually too sure."
+    ),
     "help_neighbours": (
         "**This model has no classifier.** You see which of our example pictures it finds most alike, by the angle "
         "between their class tokens: 1 is the same direction, 0 unrelated. **This is a comparison, not a prediction:** "

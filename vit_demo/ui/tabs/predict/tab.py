@@ -37,7 +37,9 @@ def show(state: PageState) -> tuple[Updates, RunInfo]:
     saw = state.say("predict.saw")
     picture = f'<figure><img src="{jpeg_url(answer.picture, 448)}" alt="{saw}"><figcaption>{saw}</figcaption></figure>'
     html = f'<div class="vd-predict">{picture}<div class="vd-answers">{body}</div></div>'
-    help_key = "predict.help" if classes else "predict.help_neighbours"
+    help_key = "predict.help_neighbours"
+    if classes:
+        help_key = "predict.help_multi_label" if answer.multi_label else "predict.help"
     shown = {"predict_html": html, "predict_help": state.say(help_key), "predict_why": gr.update(visible=True)}
     return shown, answer.info
 
@@ -62,7 +64,7 @@ def download(state: PageState) -> Download:
 def _bars(answer: Prediction, language: str) -> str:
     rows = [bar(label, p) for label, p in zip(answer.labels, answer.probabilities, strict=True)]
     others = answer.num_classes - len(answer.labels)
-    if others > 0:
+    if others > 0 and answer.rest is not None:
         rows.append(bar(say("predict.rest", language, count=f"{others:,}"), answer.rest, "vd-rest"))
     return f'<ol class="vd-bars">{"".join(rows)}</ol>'
 
