@@ -610,11 +610,31 @@ def test_file_is_taken_alone(tmp_path, suffix):
     assert sources.find(str(file)) == sources.Source(str(file), "file", (file,), None, "", None)
 
 
-def test_config_beside_a_file_is_read_where_the_kind_comes_with_one(tmp_path):
-    write(tmp_path, files(**{"vit.pth": b"weights"}))
+def test_config_beside_a_file_is_read_but_for_googles_npz(tmp_path):
+    write(tmp_path, files(**{"vit.pth": b"weights", "vit.npz": b"weights"}))
     assert sources.find(str(tmp_path / "model.safetensors")).config == CONFIG
     assert sources.find(str(tmp_path / "model.safetensors")).preprocessor == PREPROCESSOR
-    assert sources.find(str(tmp_path / "vit.pth")).config is None
+    assert sources.find(str(tmp_path / "vit.pth")).config == CONFIG
+    assert sources.find(str(tmp_path / "vit.npz")).config is None
+
+
+@pytest.mark.parametrize("file", ["best.pth", "checkpoint.pt", "weights.bin"])
+def test_the_one_torch_file_beside_a_config_is_read_and_a_trainers_state_is_not_taken_for_weights(tmp_path, file):
+    state = ("training_args.bin", "optimizer.pt", "scheduler.pt", "rng_state_0.pth", "scaler.pt")
+    folder = write(tmp_path, {"config.json": b"{}", file: b"weights", **dict.fromkeys(state, b"x")})
+    assert sources.find(str(folder)).weights == (folder / file,)
+    write(folder, {"last.pth": b"weights"})
+    assert refusal(folder).key == "models.several_weights"
+
+
+def test_an_adapter_is_refused_with_the_name_of_its_base_model(tmp_path):
+    settings = b'{"base_model_name_or_path": "google/vit-base-patch16-224", "peft_type": "LORA"}'
+    folder = write(tmp_path / "lora", {"adapter_config.json": settings, "adapter_model.safetensors": b"weights"})
+    for name in (folder, folder / "adapter_model.safetensors"):
+        error = refusal(name)
+        assert (error.key, error.values["base"]) == ("models.adapter", "google/vit-base-patch16-224")
+    (folder / "adapter_config.json").unlink()
+    assert refusal(folder).key == "checkpoint.adapter"
 
 
 def test_files_that_are_none_are_refused(tmp_path):

@@ -93,6 +93,29 @@ def _hf_layers(
     )
 
 
+# torchvision's VisionTransformer; files of before 0.12 call the MLP's layers linear_1 and linear_2
+_TORCHVISION_LAYER = "encoder.layers.encoder_layer_{i}"
+TORCHVISION: tuple[Rule, ...] = (
+    Rename("class_token", "class_token"),
+    Rename("conv_proj.{wb}", "patch_embed.{wb}"),
+    Rename("encoder.pos_embedding", "position"),
+    *(
+        Rename(f"{_TORCHVISION_LAYER}.{theirs}{{wb}}", f"blocks.{{i}}.{ours}.{{wb}}")
+        for theirs, ours in (
+            ("ln_1.", "norm1"),
+            ("self_attention.in_proj_", "attn.qkv"),
+            ("self_attention.out_proj.", "attn.proj"),
+            ("ln_2.", "norm2"),
+            ("mlp.0.", "mlp.fc1"),
+            ("mlp.3.", "mlp.fc2"),
+            ("mlp.linear_1.", "mlp.fc1"),
+            ("mlp.linear_2.", "mlp.fc2"),
+        )
+    ),
+    Rename("encoder.ln.{wb}", "norm.{wb}"),
+    Rename("heads.head.{wb}", "head.{wb}"),
+)
+
 HF_EMBEDDINGS: tuple[Rule, ...] = (
     Rename("embeddings.cls_token", "class_token"),
     Rename("embeddings.distillation_token", "distillation_token"),

@@ -5,6 +5,8 @@ timm is imported only inside functions: it takes seconds, and files that need no
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -29,6 +31,8 @@ REASONS_BY_MODULE = {
     "EvaBlockPostNorm": "EVA's post-norm block is not part of this model",
     "RotaryEmbeddingMRope": "its rotary embedding has a third, temporal axis",
 }
+
+PREPROCESSING = ("mean", "std", "interpolation", "crop_pct", "crop_mode")  # fields of timm's pretrained_cfg
 
 
 class Unsupported(Exception):
@@ -63,7 +67,8 @@ def plan_from_timm(architecture: str, hub_config: dict[str, Any] | None = None, 
     known = f"{base}.{tag}" if tag and f"{base}.{tag}" in timm.list_pretrained(f"{base}.*") else base
     try:
         with torch.device("meta"):
-            model = timm.create_model(known, pretrained=False, **args)
+            # timm itself takes size, channels and classes from pretrained_cfg where model_args are silent.
+            model = timm.create_model(known, pretrained=False, pretrained_cfg_overlay=_overlay(cfg), **args)
         config, gated = config_from_module(model)
     except Unsupported as error:
         raise ModelError("checkpoint.unsupported", name=architecture, reason=str(error)) from None
@@ -82,6 +87,37 @@ def plan_from_timm(architecture: str, hub_config: dict[str, Any] | None = None, 
         fill=fill,
         assumed=_rim(model.patch_embed.img_size, config),
     )
+
+
+def _overlay(cfg: dict[str, Any]) -> dict[str, Any]:
+    """What a checkpoint's pretrained_cfg says that shapes the model (timm models/_builder.py,
+    _update_default_model_kwargs), to be laid over the registry's own."""
+    shaping = ("input_size", "fixed_input_size", "num_classes")
+    return {key: cfg[key] for key in shaping if cfg.get(key) is not None}
+
+
+def plan_from_timm_wrapper(config: dict[str, Any], keys: Collection[str], name: str) -> Plan:
+    """The Plan of transformers' TimmWrapperForImageClassification or TimmWrapperModel, which keep a timm model under
+    `timm_model.`. `keys` are the tensor names in the file: TimmWrapperModel has no head, whatever config.json counts.
+
+    Raises ModelError by name and reason, also where a promised classifier is missing.
+    """
+    has_head = any(key.startswith(("timm_model.head.", "timm_model.fc.")) for key in keys)
+    if not has_head and any("ForImageClassification" in kind for kind in config.get("architectures") or ()):
+        raise ModelError("checkpoint.head_missing", name=name)
+    # The wrapper hands on architecture, number of classes and model_args alone (modeling_timm_wrapper.py); what
+    # pretrained_cfg says of size or pooling does not change the model that it builds.
+    written = config.get("pretrained_cfg") or {}
+    shape = {
+        "model_args": config.get("model_args") or {},
+        "pretrained_cfg": {key: written[key] for key in PREPROCESSING if key in written},
+    }
+    labels = {key: config[key] for key in ("label_names", "label_descriptions") if key in config}
+    plan = plan_from_timm(config["architecture"], {**shape, **labels}, config.get("num_classes") if has_head else 0)
+    assumed = plan.assumed
+    if not written:
+        assumed += (f"preprocessing: config.json has no pretrained_cfg, so that of timm's {config['architecture']}",)
+    return replace(plan, prefix="timm_model.", assumed=assumed)
 
 
 def family_of(architecture: str) -> str:
