@@ -139,7 +139,8 @@ def _family(state: Mapping[str, Tensor], prefix: int, file: str) -> tuple[str, b
 
 def _assumed(family: str, proven: bool, config: ViTConfig, spec: PreprocessSpec) -> tuple[str, ...]:
     """What to say of all that stands in no file of this kind."""
-    shape = f"{config.heads} heads, {config.activation} and a norm epsilon of {config.norm_eps:g}"
+    rows, cols = config.native_grid
+    shape = f"{config.heads} heads, {config.activation}, a norm epsilon of {config.norm_eps:g}, {rows}×{cols} patches"
     if family == "ViT":
         return (f"{shape}, as is usual for width {config.dim}: the file does not say", _assumed_preprocess(spec))
     known = f"{shape} and {family}'s preprocessing, as published for width {config.dim}: the file does not say"
