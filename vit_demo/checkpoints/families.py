@@ -28,11 +28,19 @@ NATIVE: tuple[Rule, ...] = (
     Drop("mask_token", MASK_TOKEN),
     Rename("pos_embed", "position"),
     Rename("patch_embed.proj.{wb}", "patch_embed.{wb}"),
+    Rename("patch_embed.norm.{wb}", "patch_norm.{wb}"),
     Rename("norm_pre.{wb}", "norm_pre.{wb}"),
     Rename("blocks.{i}.norm1.{wb}", "blocks.{i}.norm1.{wb}"),
     Combine(("blocks.{i}.attn.qkv.bias", "blocks.{i}.attn.qkv.bias_mask"), "blocks.{i}.attn.qkv.bias", masked_bias),
     Rename("blocks.{i}.attn.qkv.{wb}", "blocks.{i}.attn.qkv.{wb}"),
     Fuse(("blocks.{i}.attn.q_bias", "blocks.{i}.attn.v_bias"), "blocks.{i}.attn.qkv.bias", zero_at=1),
+    *(
+        Fuse(tuple(f"blocks.{{i}}.attn.{part}_proj.{wb}" for part in "qkv"), f"blocks.{{i}}.attn.qkv.{wb}")
+        for wb in ("weight", "bias")
+    ),
+    Fuse(("blocks.{i}.attn.q_proj.bias", "blocks.{i}.attn.v_proj.bias"), "blocks.{i}.attn.qkv.bias", zero_at=1),
+    Rename("blocks.{i}.attn.norm.{wb}", "blocks.{i}.attn.norm.{wb}"),
+    Rename("blocks.{i}.mlp.norm.{wb}", "blocks.{i}.mlp.norm.{wb}"),
     Rename("blocks.{i}.attn.q_norm.{wb}", "blocks.{i}.attn.q_norm.{wb}"),
     Rename("blocks.{i}.attn.k_norm.{wb}", "blocks.{i}.attn.k_norm.{wb}"),
     Rename("blocks.{i}.attn.proj.{wb}", "blocks.{i}.attn.proj.{wb}"),
