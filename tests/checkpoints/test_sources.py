@@ -193,6 +193,18 @@ def test_repository_without_weights_is_refused(server, ask):
     assert not [asked for asked in server.requests if "/resolve/" in asked.path]
 
 
+def test_repository_with_an_adapter_is_refused_before_a_download(server, ask):
+    server.repo(NAME).commit(files(**{"adapter_config.json": b"{}", "adapter_model.safetensors": WEIGHTS}))
+    assert ask("find", NAME).error == "checkpoint.adapter"
+    assert not [asked for asked in server.requests if "/resolve/" in asked.path]
+
+
+def test_repository_with_one_torch_file_is_taken(server, ask):
+    repo = files(**{"model.safetensors": None, "best.pth": WEIGHTS, "training_args.bin": b"x", "optimizer.pt": b"x"})
+    server.repo(NAME).commit(repo)
+    assert [Path(file).name for file in ask("find", NAME).value["weights"]] == ["best.pth"]
+
+
 def test_repository_with_unusual_weights_is_taken_only_where_it_is_clear_which(server, ask):
     server.repo(NAME).commit(files(**{"model.safetensors": None, "vit.safetensors": WEIGHTS}))
     assert Path(ask("find", NAME).value["weights"][0]).name == "vit.safetensors"

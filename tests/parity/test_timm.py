@@ -200,6 +200,9 @@ def test_every_option_is_read_from_the_module_itself(option, shake, relative_dif
 DIFFERENT = {
     "its norms differ": ("aimv2_large_patch14_224", dict(embed_norm_layer="layernorm")),
     "pooling 'avgmax'": ("vit_small_patch16_224", dict(global_pool="avgmax")),
+    "classifies every token": ("vit_small_patch16_224", dict(global_pool="")),
+    "norm SimpleNorm": ("vit_small_patch16_224", dict(norm_layer="simplenorm")),
+    "activation ReLU": ("vit_small_patch16_224", dict(act_layer="relu")),
     "before and after pooling": ("eva02_tiny_patch14_224", dict(use_fc_norm=True, use_post_transformer_norm=True)),
 }
 

@@ -70,6 +70,11 @@ def entry_points(names: Collection[str]) -> tuple[str, ...]:
     return safe or tuple(n for n in here if n.endswith(TORCH_WEIGHTS) and not TRAINER_STATE.fullmatch(n))
 
 
+def is_adapter(names: Collection[str]) -> bool:
+    """Whether a folder in Hub layout holds what peft adds to a model; transformers then opens another, its base."""
+    return any(name in names for name in (ADAPTER_CONFIG, *ADAPTER_WEIGHTS))
+
+
 def is_index(entry: str) -> bool:
     return entry.endswith(".index.json")
 

@@ -15,6 +15,7 @@ from vit_demo.checkpoints.hub_cache import (
     CONFIG,
     PREPROCESSOR,
     entry_points,
+    is_adapter,
     is_index,
     on_disk,
     parse_name,
@@ -88,7 +89,7 @@ def _in_folder(folder: Path, name: str, kind: Literal["hub", "folder"], revision
         names = {entry.name for entry in os.scandir(folder) if entry.is_file()}
     except OSError as error:
         raise ModelError("models.not_readable", name=called) from error
-    if names.intersection((ADAPTER_CONFIG, *ADAPTER_WEIGHTS)):
+    if is_adapter(names):
         raise _adapter(folder, called)
     entries = entry_points(names)
     if len(entries) != 1:

@@ -7,7 +7,7 @@ from torch import nn
 from vit_demo.model.config import RopeConfig, ViTConfig
 
 ACTIVATIONS = {"GELU": "gelu", "GELUTanh": "gelu_tanh", "QuickGELU": "quick_gelu", "SiLU": "silu"}
-NORMS = {"LayerNorm": "layer", "LayerNormFp32": "layer", "RmsNorm": "rms", "RMSNorm": "rms"}
+NORMS = {"LayerNorm": "layer", "LayerNormFp32": "layer", "RmsNorm": "rms", "RmsNormFp32": "rms", "RMSNorm": "rms"}
 REASONS_BY_MODULE = {
     "HybridEmbed": "a convolutional network stands before the Transformer",
     "ParallelScalingBlock": "attention and MLP of a block run side by side",
@@ -157,6 +157,8 @@ def _refuse_unknown_parts(model: nn.Module) -> None:
         raise Unsupported(f"its patch embedding is {type(model.patch_embed).__name__}")
     if model.global_pool not in ("token", "avg", "map", "", None):
         raise Unsupported(f"its pooling {model.global_pool!r} is not part of this model")
+    if not model.global_pool and model.num_classes:
+        raise Unsupported("it pools nothing: its head classifies every token, not the picture")
     if _is_there(model, "norm") and _is_there(model, "fc_norm"):
         raise Unsupported("it normalises both before and after pooling")
     if any(_signature(other) != _signature(block) for other in model.blocks):

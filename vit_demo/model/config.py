@@ -57,7 +57,7 @@ class ViTConfig:
     patch_norm          a norm of the patches alone, before positions and prefix tokens (AIMv2, arXiv 2411.14402)
     pre_norm            a norm between embedding and first block (CLIP)
     pool                what the head reads: "token" the class token, "avg" mean of the patches, "map" attention
-                        pooling (SigLIP), "token+avg" both side by side (DINOv2's linear head)
+                        pooling (SigLIP), "token+avg" both side by side (DINOv2's linear head), "none": there is no head
     pool_includes_prefix  "avg" and "map" read the prefix tokens too, not the patches alone
     fc_norm             the final norm stands after the pooling instead of before it
     pool_heads, pool_mlp_hidden, pool_activation  of "map" pooling; None = those of the blocks
@@ -122,6 +122,7 @@ class ViTConfig:
         _require(self.class_token or not self.distillation_token, "a distillation token needs a class token")
         _require(self.distillation_token or not self.distillation_head, "a distillation head needs its token")
         _require(self.class_token or self.pool not in ("token", "token+avg"), f"pool {self.pool!r} needs a class token")
+        _require(self.pool != "none" or self.num_classes == 0, "pool 'none' leaves nothing for a head to read")
         _require(
             0 <= self.position_prefix <= self.num_prefix_tokens,
             f"position_prefix {self.position_prefix} is outside 0 … {self.num_prefix_tokens}",
