@@ -58,6 +58,7 @@ def test_a_classifier_that_nothing_names_is_a_vit_too(vit, tmp_path):
     loaded = load(vit.state_dict(), tmp_path / "augreg.pth")
     assert (loaded.card.family, loaded.model.config.num_classes) == ("ViT", 5)
     assert any("preprocessing" in line for line in loaded.report.assumed)
+    assert any("reads the class token" in line for line in loaded.report.assumed)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +66,7 @@ def test_a_classifier_that_nothing_names_is_a_vit_too(vit, tmp_path):
     [
         ("dino_deitsmall16_pretrain.pth", "DINO"),
         ("deit_small_patch16_224-cd65a155.pth", "DeiT"),
+        ("deit_3_small_224_21k.pth", "DeiT III"),
         ("my_dino_deitsmall16_pretrain.pth", "ViT"),
         ("dino.pth", "ViT"),
     ],
@@ -119,6 +121,23 @@ def test_timms_own_names_of_other_families_are_read_with_the_right_positions(
     loaded = load(theirs.state_dict(), tmp_path / "model.pth")
     assert loaded.card.family == "ViT"
     assert tokens_differ(loaded, theirs, relative_difference) < 1e-4
+
+
+@pytest.mark.parametrize(
+    "name", ["eva02_base_patch14_224", "vit_small_patch16_dinov3", "vit_small_patch16_rope_mixed_224"]
+)
+def test_a_bare_file_of_an_architecture_that_its_names_do_not_tell_is_refused(name, tmp_path):
+    torch.save(timm.create_model(name, depth=2, num_classes=0).state_dict(), tmp_path / "model.pth")
+    with pytest.raises(ModelError) as caught:
+        vit_demo.load_model(str(tmp_path / "model.pth"))
+    assert caught.value.key in ("checkpoint.no_config", "checkpoint.unknown_keys")
+
+
+def test_rotary_positions_that_no_file_stores_are_said_to_be_assumed_away(shake, tmp_path):
+    theirs = shake(timm.create_model("vit_small_patch16_rope_ape_224", depth=2, num_classes=5, img_size=64))
+    loaded = load(theirs.state_dict(), tmp_path / "model.pth")
+    assert loaded.card.family == "ViT"
+    assert any("no rotary positions" in line for line in loaded.report.assumed)
 
 
 def test_a_position_table_of_no_square_grid_is_refused(vit, tmp_path):

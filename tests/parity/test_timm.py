@@ -200,6 +200,7 @@ def test_every_option_is_read_from_the_module_itself(option, shake, relative_dif
 DIFFERENT = {
     "its norms differ": ("aimv2_large_patch14_224", dict(embed_norm_layer="layernorm")),
     "pooling 'avgmax'": ("vit_small_patch16_224", dict(global_pool="avgmax")),
+    "distilled and has registers": ("deit_tiny_distilled_patch16_224", dict(reg_tokens=2)),
     "classifies every token": ("vit_small_patch16_224", dict(global_pool="")),
     "norm SimpleNorm": ("vit_small_patch16_224", dict(norm_layer="simplenorm")),
     "activation ReLU": ("vit_small_patch16_224", dict(act_layer="relu")),

@@ -28,12 +28,14 @@ HEADS = {
 PUBLISHED = (  # file names of facebookresearch/dino and deit; their tensors are named as in any ViT
     (re.compile(r"dino_(deitsmall|vitbase)(8|16)_(300ep_)?pretrain"), "DINO"),
     (re.compile(r"deit_(tiny|small|base)_patch16_(224|384)-"), "DeiT"),
+    (re.compile(r"deit_3_(small|medium|base|large|huge)_(224|384)_(1k|21k)"), "DeiT III"),
 )
 REGISTERS = ("register_tokens", "storage_tokens", "reg_token")
 PROJECTION_HEAD = "a projection head: used in pre-training only, its outputs are not classes"
 DECODER = "the decoder of a masked autoencoder: used in pre-training only"
 ASIDE: dict[str, tuple[Rule, ...]] = {  # parts of training checkpoints, by the name that tells of them
-    "dino_head": (Drop("dino_head.{rest}", PROJECTION_HEAD), Drop("ibot_head.{rest}", PROJECTION_HEAD)),
+    "dino_head": (Drop("dino_head.{rest}", PROJECTION_HEAD),),
+    "ibot_head": (Drop("ibot_head.{rest}", PROJECTION_HEAD),),
     "head.mlp": (Drop("head.{rest}", PROJECTION_HEAD),),
     "head.last_layer": (Drop("head.{rest}", PROJECTION_HEAD),),
     "decoder_pred": (Drop("mask_token", DECODER), Drop("decoder_{rest}", DECODER)),
@@ -55,11 +57,11 @@ def plan_from_state(state: Mapping[str, Tensor], name: str, file: str = "") -> P
     distilled = "dist_token" in state
     registers = next((state[k].shape[1] for k in REGISTERS if k in state), 0)
     prefix, grid = (0, 0) if rope else _grid_of(state, 1 + distilled, registers, name)
-    family, proven = _family(state, prefix, PurePath(file or name).name)
+    family, proven = _family(state, PurePath(file or name).name)
     heads = HEADS.get(family, USUAL_HEADS).get(dim)
     if heads is None:
         raise ModelError("checkpoint.no_config", name=name)
-    mlp, rules = _mlp(state)
+    mlp, rules = _mlp(state, name)
     config = ViTConfig(
         image_size=(256, 256) if rope else (grid * patch_px, grid * patch_px),
         patch_px=patch_px,
@@ -116,17 +118,18 @@ def _grid_of(state: Mapping[str, Tensor], placed: int, registers: int, name: str
     raise ModelError("checkpoint.no_config", name=name)
 
 
-def _family(state: Mapping[str, Tensor], prefix: int, file: str) -> tuple[str, bool]:
+def _family(state: Mapping[str, Tensor], file: str) -> tuple[str, bool]:
     """The family, and whether the tensors prove it (else the file's published name does). "ViT" where nothing does:
-    DINO's released backbones, DeiT, MAE's encoders and Google's augreg in timm's names are all named alike."""
+    DINO's released backbones, DeiT, MAE's encoders and Google's augreg in timm's names are all named alike, and timm
+    names DeiT III as it does models with rotary positions, which it does not store."""
     projection = _any(state, "head.mlp.0.weight", "head.last_layer.weight_g", "head.last_layer.weight")
     of_ibot = any(key.startswith(("head.mlp2", "head.last_layer2")) for key in state)
     mask = state.get("mask_token")
     proofs = {
         "DINOv3": _any(state, "storage_tokens", "rope_embed.periods"),
-        "DINOv2": _any(state, "register_tokens", "dino_head.last_layer.weight_g", "dino_head.mlp.0.weight")
+        "DINOv2": "register_tokens" in state
+        or any(key.startswith(("dino_head.", "ibot_head.")) for key in state)
         or (mask is not None and mask.dim() == 2 and "blocks.0.ls1.gamma" in state),
-        "DeiT III": "blocks.0.gamma_1" in state and prefix == 0,
         "DeiT": "dist_token" in state,
         "MAE": "decoder_pred.weight" in state,
         "DINO": projection and not of_ibot,
@@ -142,7 +145,10 @@ def _assumed(family: str, proven: bool, config: ViTConfig, spec: PreprocessSpec)
     rows, cols = config.native_grid
     shape = f"{config.heads} heads, {config.activation}, a norm epsilon of {config.norm_eps:g}, {rows}×{cols} patches"
     if family == "ViT":
-        return (f"{shape}, as is usual for width {config.dim}: the file does not say", _assumed_preprocess(spec))
+        shape += ", no rotary positions"
+        if config.num_classes and config.pool == "token":
+            shape += ", a head that reads the class token"
+        return (f"{shape}, as is usual for width {config.dim}", _assumed_preprocess(spec))
     known = f"{shape} and {family}'s preprocessing, as published for width {config.dim}: the file does not say"
     return (known,) if proven else (known, f"the family {family}: from the file's name, its tensors do not say")
 
@@ -150,17 +156,19 @@ def _assumed(family: str, proven: bool, config: ViTConfig, spec: PreprocessSpec)
 def _assumed_preprocess(spec: PreprocessSpec) -> str:
     side, (height, width) = round(spec.size[0] / spec.crop_pct), spec.size
     return (
-        f"preprocessing: the file does not say which. Shorter side to {side} px ({spec.interpolation}), "
-        f"crop of {height}×{width}, ImageNet's mean and deviation; a config.json beside the file settles it"
+        f"preprocessing: shorter side to {side} px ({spec.interpolation}), crop of {height}×{width}, ImageNet's mean "
+        "and deviation; a config.json beside the file settles all of this"
     )
 
 
-def _mlp(state: Mapping[str, Tensor]) -> tuple[dict, tuple]:
+def _mlp(state: Mapping[str, Tensor], name: str) -> tuple[dict, tuple]:
     """MLP fields of the config, and the key map that goes with the names found."""
     for key in ("blocks.0.mlp.w12.weight", "blocks.0.mlp.w1.weight"):
         if key in state:
             hidden = state["blocks.0.mlp.w3.weight"].shape[1]
             return dict(mlp="gated", activation="silu", mlp_hidden=hidden), native(gated=True)
+    if "blocks.0.mlp.fc1.weight" not in state:
+        raise ModelError("checkpoint.no_config", name=name)
     return dict(mlp_hidden=state["blocks.0.mlp.fc1.weight"].shape[0]), native(gated=False)
 
 

@@ -157,6 +157,8 @@ def _refuse_unknown_parts(model: nn.Module) -> None:
         raise Unsupported(f"its patch embedding is {type(model.patch_embed).__name__}")
     if model.global_pool not in ("token", "avg", "map", "", None):
         raise Unsupported(f"its pooling {model.global_pool!r} is not part of this model")
+    if type(model).__name__ == "VisionTransformerDistilled" and model.reg_token is not None:
+        raise Unsupported("it is distilled and has registers, which timm's own forward pass then leaves out")
     if not model.global_pool and model.num_classes:
         raise Unsupported("it pools nothing: its head classifies every token, not the picture")
     if _is_there(model, "norm") and _is_there(model, "fc_norm"):
