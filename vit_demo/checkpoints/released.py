@@ -92,6 +92,7 @@ def _parts(state: Mapping[str, Tensor], family: str) -> dict:
     distilled = "dist_token" in state
     return dict(
         dim=state["patch_embed.proj.weight"].shape[0],
+        in_channels=state["patch_embed.proj.weight"].shape[1],
         depth=1 + max(int(key.split(".")[1]) for key in state if key.startswith("blocks.")),
         qkv_bias="blocks.0.attn.qkv.bias" in state,
         key_bias="blocks.0.attn.qkv.bias_mask" not in state,
@@ -197,7 +198,7 @@ def _plan_from_torchvision(state: Mapping[str, Tensor], name: str) -> Plan:
     if any(key.startswith("heads.pre_logits.") for key in state):
         reason = "a tanh layer stands between features and head (representation_size)"
         raise ModelError("checkpoint.unsupported", name=name, reason=reason)
-    dim, _, patch_px, _ = state["conv_proj.weight"].shape
+    dim, channels, patch_px, _ = state["conv_proj.weight"].shape
     side = round(max(state["encoder.pos_embedding"].shape[1] - 1, 0) ** 0.5)
     layers = [int(m[1]) for key in state if (m := re.match(r"encoder\.layers\.encoder_layer_(\d+)\.", key))]
     first = "encoder.layers.encoder_layer_0.mlp."
@@ -207,6 +208,7 @@ def _plan_from_torchvision(state: Mapping[str, Tensor], name: str) -> Plan:
     config = ViTConfig(
         image_size=(side * patch_px, side * patch_px),
         patch_px=patch_px,
+        in_channels=channels,
         dim=dim,
         depth=1 + max(layers),
         heads=USUAL_HEADS[dim],

@@ -47,7 +47,7 @@ def plan_from_timm(architecture: str, hub_config: dict[str, Any] | None = None, 
     known = f"{base}.{tag}" if tag and f"{base}.{tag}" in timm.list_pretrained(f"{base}.*") else base
     try:
         with torch.device("meta"):
-            # timm itself takes size, channels and classes from pretrained_cfg where model_args are silent.
+            # timm itself takes size and channels from pretrained_cfg where model_args are silent.
             model = timm.create_model(known, pretrained=False, pretrained_cfg_overlay=_overlay(cfg), **args)
         config, gated = config_from_module(model)
     except Unsupported as error:
@@ -70,10 +70,9 @@ def plan_from_timm(architecture: str, hub_config: dict[str, Any] | None = None, 
 
 
 def _overlay(cfg: dict[str, Any]) -> dict[str, Any]:
-    """What a checkpoint's pretrained_cfg says that shapes the model (timm models/_builder.py,
-    _update_default_model_kwargs), to be laid over the registry's own."""
-    shaping = ("input_size", "fixed_input_size", "num_classes")
-    return {key: cfg[key] for key in shaping if cfg.get(key) is not None}
+    """What a checkpoint's pretrained_cfg says of the input (timm models/_builder.py, _update_default_model_kwargs), to
+    be laid over the registry's own; the number of classes is handed over by name."""
+    return {key: cfg[key] for key in ("input_size", "fixed_input_size") if cfg.get(key) is not None}
 
 
 def _rim(size: tuple[int, int], config: ViTConfig) -> tuple[str, ...]:

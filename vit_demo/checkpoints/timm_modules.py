@@ -54,6 +54,7 @@ def config_from_module(model: nn.Module) -> tuple[ViTConfig, bool]:
     config = ViTConfig(
         image_size=_whole_patches(model.patch_embed.img_size, patch_rows),
         patch_px=patch_rows,
+        in_channels=model.patch_embed.proj.in_channels,
         dim=model.embed_dim,
         depth=len(model.blocks),
         norm=NORMS[type(block.norm1).__name__],
