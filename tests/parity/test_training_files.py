@@ -110,6 +110,12 @@ def test_a_teacher_beside_a_student_is_used_and_the_student_is_named(small, rela
         assert any("'teacher'" in line and "student" in line for line in loaded.report.assumed)
 
 
+@pytest.mark.parametrize("wrong", [{1: torch.zeros(2)}, {"patch_embed.proj.weight": torch.zeros(384, 768)}])
+def test_names_and_shapes_of_something_else_are_refused_in_a_sentence(wrong, small, tmp_path):
+    torch.save({**small.state_dict(), **wrong}, tmp_path / "other.pth")
+    assert refusal(tmp_path / "other.pth").key in ("checkpoint.unknown_keys", "checkpoint.no_config")
+
+
 def test_averaged_weights_beside_the_others_are_named(small, tmp_path):
     state = small.state_dict()
     torch.save({"model": state, "model_ema": {k: v + 1 for k, v in state.items()}}, tmp_path / "checkpoint.pth")
@@ -143,6 +149,12 @@ def test_weights_that_are_not_floating_point_are_refused_by_name(kind, suffix, s
     error = refusal(path)
     assert (error.key, error.values["key"]) == ("checkpoint.not_numbers", "blocks.1.mlp.fc1.weight")
     assert error.values["kind"] == str(kind).removeprefix("torch.")
+
+
+def test_a_sparse_tensor_is_refused_by_name(small, tmp_path):
+    state = {**small.state_dict(), "norm.weight": small.state_dict()["norm.weight"].to_sparse()}
+    torch.save(state, tmp_path / "sparse.pth")
+    assert refusal(tmp_path / "sparse.pth").values["kind"] == "sparse_coo"
 
 
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])

@@ -48,9 +48,10 @@ def plan_from_state(state: Mapping[str, Tensor], name: str, file: str = "") -> P
     `file` is the file's own name. Raises ModelError where the names are others, the position table fits no square grid
     or the number of heads is not known for its width.
     """
-    if "encoder.pos_embedding" in state and "conv_proj.weight" in state:
+    if "encoder.pos_embedding" in state and _is_convolution(state, "conv_proj.weight"):
         return _plan_from_torchvision(state, name)
-    if "patch_embed.proj.weight" not in state or "cls_token" not in state:
+    blocks = any(key.startswith("blocks.0.") for key in state)
+    if not blocks or "cls_token" not in state or not _is_convolution(state, "patch_embed.proj.weight"):
         raise ModelError("checkpoint.no_config", name=name)
     dim, _, patch_px, _ = state["patch_embed.proj.weight"].shape
     rope = RopeConfig() if _any(state, "storage_tokens", "rope_embed.periods") else None
@@ -103,6 +104,10 @@ def _parts(state: Mapping[str, Tensor], family: str) -> dict:
         distillation_head=distilled and has_head,
         num_classes=state["head.weight"].shape[0] if has_head else 0,
     )
+
+
+def _is_convolution(state: Mapping[str, Tensor], name: str) -> bool:
+    return name in state and state[name].dim() == 4
 
 
 def _any(state: Mapping[str, Tensor], *names: str) -> bool:

@@ -31,7 +31,7 @@ def unwrap(loaded: Mapping, name: str) -> tuple[dict[str, Tensor], tuple[str, ..
         if isinstance(loaded.get(key), Mapping):
             notes += _aside(key, (other for other, value in loaded.items() if other != key and _weighs(value)))
             loaded = loaded[key]
-    state = {key: value for key, value in loaded.items() if isinstance(value, Tensor)}
+    state = {str(key): value for key, value in loaded.items() if isinstance(value, Tensor)}
     if any(map(ADAPTER.search, state)):
         raise ModelError("checkpoint.adapter", name=name)
     if any(key.startswith("teacher.") for key in state) and any(key.startswith("student.") for key in state):

@@ -32,8 +32,8 @@ WORDS = {
         "taken for the weights. Open the original, or save it after dequantize()."
     ),
     "not_numbers": (
-        "In {name}, {key} is of type {kind}: such numbers are weights only together with a scale that this program does "
-        "not apply. Save the model in a floating-point type and open that."
+        "In {name}, {key} is of type {kind}, which is not read: whole numbers, for one, are weights only together with a "
+        "scale. Save the model with dense tensors of a floating-point type and open that."
     ),
     "chunks_unclear": (
         "{name} keeps its blocks in chunks (blocks.0.0, blocks.0.1 …), and their numbers leave gaps or overlap, so their "
