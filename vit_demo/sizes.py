@@ -38,4 +38,7 @@ def _layer_cost(config: ViTConfig, grid: tuple[int, int]) -> float:
     """Multiplications of one layer: projections and MLP grow with N, attention with N²."""
     tokens = grid[0] * grid[1] + config.num_prefix_tokens
     mlp = (3 if config.mlp == "gated" else 2) * config.dim * config.mlp_hidden
-    return tokens * (4 * config.dim * config.attention_dim + mlp) + 2 * tokens**2 * config.attention_dim
+    # q and the output projection, and k and v, whose heads may be fewer: on average over the layers
+    kv_heads = sum(map(config.kv_heads_of, range(config.depth))) / config.depth
+    projections = 2 * config.dim * (config.attention_dim + kv_heads * config.attention_head_dim)
+    return tokens * (projections + mlp) + 2 * tokens**2 * config.attention_dim

@@ -268,6 +268,7 @@ ANATOMIES = {
     "registers without a place": dict(prefix=1, registers=4),
     "no token has a place": dict(prefix=1, registers=2, position_prefix=0),
     "no table": dict(prefix=1, position="none"),
+    "patches normed alone": dict(prefix=0, patch_norm=True),
 }
 
 

@@ -18,6 +18,7 @@ PREFIXES = {
     "token and average": dict(pool="token+avg"),
     "averaged": dict(pool="avg", fc_norm=True),
     "attention pooling": dict(class_token=False, position_prefix=0, pool="map"),
+    "norms inside": dict(attention_norm=True, mlp_norm=True, patch_norm=True),
 }
 
 

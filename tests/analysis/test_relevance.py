@@ -42,6 +42,9 @@ CONFIGS = {
     "rope": dict(rope=RopeConfig("index"), layer_scale=True),
     "post norm": dict(block_norm="post"),
     "pre norm": dict(pre_norm=True),
+    "map of all": dict(pool="map", pool_includes_prefix=True, num_registers=1, pool_activation="silu"),
+    "shared keys and values": dict(kv_heads=(3, 1, 1), qk_norm=True),
+    "inner norms": dict(attention_norm=True, mlp_norm=True, patch_norm=True, layer_scale=True, layer_scale_mlp=False),
 }
 # What the head reads, in tokens: written out here by hand
 READ = {
@@ -55,6 +58,8 @@ READ = {
     "rope": [1] + [0] * PATCHES,
     "post norm": [1] + [0] * PATCHES,
     "pre norm": [1] + [0] * PATCHES,
+    "shared keys and values": [1] + [0] * PATCHES,
+    "inner norms": [1] + [0] * PATCHES,
 }
 
 
@@ -141,7 +146,7 @@ def close(ours: torch.Tensor, theirs: np.ndarray, tolerance: float = 2e-5) -> bo
 
 
 def row_of(name: str, explicit: Explicit) -> np.ndarray:
-    if name == "map":  # the pooling's own attention is the last one that was made
+    if name.startswith("map"):  # the pooling's own attention is the last one that was made
         return explicit.attention[-1][0, :, 0].mean(0).detach().numpy()
     return np.array(READ[name])
 
@@ -269,7 +274,7 @@ def test_raw_attention_is_the_mean_row_of_the_last_attention(named, monkeypatch)
     name, model = named
     explicit = Explicit(model, monkeypatch)
     trace, row = traced(model), row_of(name, explicit)
-    wanted = row if name == "map" else row @ explicit.attention[-1][0].mean(0).detach().numpy()
+    wanted = row if name.startswith("map") else row @ explicit.attention[-1][0].mean(0).detach().numpy()
     got = raw_attention(model, class_target(), trace, torch.from_numpy(row).float())
     assert close(got, wanted)
     assert got.sum().item() == pytest.approx(1, abs=1e-5)

@@ -193,6 +193,18 @@ def test_repository_without_weights_is_refused(server, ask):
     assert not [asked for asked in server.requests if "/resolve/" in asked.path]
 
 
+def test_repository_with_an_adapter_is_refused_before_a_download(server, ask):
+    server.repo(NAME).commit(files(**{"adapter_config.json": b"{}", "adapter_model.safetensors": WEIGHTS}))
+    assert ask("find", NAME).error == "checkpoint.adapter"
+    assert not [asked for asked in server.requests if "/resolve/" in asked.path]
+
+
+def test_repository_with_one_torch_file_is_taken(server, ask):
+    repo = files(**{"model.safetensors": None, "best.pth": WEIGHTS, "training_args.bin": b"x", "optimizer.pt": b"x"})
+    server.repo(NAME).commit(repo)
+    assert [Path(file).name for file in ask("find", NAME).value["weights"]] == ["best.pth"]
+
+
 def test_repository_with_unusual_weights_is_taken_only_where_it_is_clear_which(server, ask):
     server.repo(NAME).commit(files(**{"model.safetensors": None, "vit.safetensors": WEIGHTS}))
     assert Path(ask("find", NAME).value["weights"][0]).name == "vit.safetensors"
@@ -610,11 +622,31 @@ def test_file_is_taken_alone(tmp_path, suffix):
     assert sources.find(str(file)) == sources.Source(str(file), "file", (file,), None, "", None)
 
 
-def test_config_beside_a_file_is_read_where_the_kind_comes_with_one(tmp_path):
-    write(tmp_path, files(**{"vit.pth": b"weights"}))
+def test_config_beside_a_file_is_read_but_for_googles_npz(tmp_path):
+    write(tmp_path, files(**{"vit.pth": b"weights", "vit.npz": b"weights"}))
     assert sources.find(str(tmp_path / "model.safetensors")).config == CONFIG
     assert sources.find(str(tmp_path / "model.safetensors")).preprocessor == PREPROCESSOR
-    assert sources.find(str(tmp_path / "vit.pth")).config is None
+    assert sources.find(str(tmp_path / "vit.pth")).config == CONFIG
+    assert sources.find(str(tmp_path / "vit.npz")).config is None
+
+
+@pytest.mark.parametrize("file", ["best.pth", "checkpoint.pt", "weights.bin"])
+def test_the_one_torch_file_beside_a_config_is_read_and_a_trainers_state_is_not_taken_for_weights(tmp_path, file):
+    state = ("training_args.bin", "optimizer.pt", "scheduler.pt", "rng_state_0.pth", "scaler.pt")
+    folder = write(tmp_path, {"config.json": b"{}", file: b"weights", **dict.fromkeys(state, b"x")})
+    assert sources.find(str(folder)).weights == (folder / file,)
+    write(folder, {"last.pth": b"weights"})
+    assert refusal(folder).key == "models.several_weights"
+
+
+def test_an_adapter_is_refused_with_the_name_of_its_base_model(tmp_path):
+    settings = b'{"base_model_name_or_path": "google/vit-base-patch16-224", "peft_type": "LORA"}'
+    folder = write(tmp_path / "lora", {"adapter_config.json": settings, "adapter_model.safetensors": b"weights"})
+    for name in (folder, folder / "adapter_model.safetensors"):
+        error = refusal(name)
+        assert (error.key, error.values["base"]) == ("models.adapter", "google/vit-base-patch16-224")
+    (folder / "adapter_config.json").unlink()
+    assert refusal(folder).key == "checkpoint.adapter"
 
 
 def test_files_that_are_none_are_refused(tmp_path):

@@ -33,6 +33,12 @@ REFUSALS = [
     ("position_prefix", dict(position="none", position_prefix=1)),
     ("head_dim", dict(dim=36, heads=6, rope=RopeConfig())),
     ("head_dim", dict(head_dim=10, rope=RopeConfig())),
+    ("pool", dict(pool="none", num_classes=5)),
+    ("layer_scale_mlp", dict(layer_scale_mlp=False)),
+    ("kv_heads", dict(depth=2, kv_heads=(12,))),
+    ("kv_heads", dict(depth=2, kv_heads=(12, 5))),
+    ("kv_heads", dict(depth=2, kv_heads=(12, 0))),
+    ("kv_heads", dict(depth=1, kv_heads=(6,), rope=RopeConfig("mixed"))),
 ]
 
 

@@ -22,6 +22,10 @@ CONFIGS = {
     "post-norm, no position": dict(block_norm="post", position="none", position_prefix=0),
     "linear head of DINOv2": dict(pool="token+avg", pre_norm=True),
     "no head": dict(num_classes=0),
+    "shared keys and values": dict(kv_heads=(1, 3), rope=RopeConfig(), qk_norm=True, norm="rms"),
+    "inner norms": dict(attention_norm=True, mlp_norm=True, patch_norm=True, layer_scale=True, layer_scale_mlp=False),
+    "gated, inner norms": dict(mlp="gated", activation="silu", mlp_norm=True, attention_norm=True, block_norm="post"),
+    "map pooling of all": dict(pool="map", pool_includes_prefix=True, pool_activation="silu"),
 }
 
 
@@ -142,6 +146,40 @@ def test_a_gated_mlp_is_out_of_silu_gate_times_value():
     x = torch.randn(4, 24)
     gate, value = (x @ part.weight.T + part.bias for part in (mlp.gate, mlp.value))
     assert torch.allclose(mlp(x), (gate / (1 + (-gate).exp()) * value) @ mlp.out.weight.T + mlp.out.bias, atol=1e-5)
+
+
+def test_norms_inside_a_block_stand_before_the_projection_and_before_the_mlps_last_layer():
+    """proj(norm(heads)) and fc2(norm(gelu(fc1))), the second branch without a scale; patches are normed alone."""
+    model, trace = make(**CONFIGS["inner norms"]), Trace()
+    picture = pixels()
+    model(picture, trace)
+    block, kept, x = model.blocks[0], trace.layers[0], trace.embedded
+
+    def normed(t, norm):
+        return F.layer_norm(t, t.shape[-1:], norm.weight, norm.bias, 1e-6)
+
+    heads = torch.cat(kept.out.unbind(1), dim=-1)
+    x = x + block.scale1.gamma * (normed(heads, block.attn.norm) @ block.attn.proj.weight.T + block.attn.proj.bias)
+    hidden = F.gelu(normed(x, block.norm2) @ block.mlp.fc1.weight.T + block.mlp.fc1.bias)
+    x = x + normed(hidden, block.mlp.norm) @ block.mlp.fc2.weight.T + block.mlp.fc2.bias
+    assert torch.allclose(kept.residual, x, atol=1e-4, rtol=1e-4)
+    patches = normed(model.patch_embed(picture).flatten(2).transpose(1, 2), model.patch_norm)
+    assert torch.allclose(trace.embedded[:, 1:], patches + model.positions((3, 5))[1], atol=1e-5)
+
+
+def test_heads_that_share_keys_and_values_read_those_of_their_group():
+    model, trace = make(heads=6, kv_heads=(2, 6)), Trace()
+    model(pixels(), trace)
+    block, kept = model.blocks[0], trace.layers[0]
+    q, k, v = F.linear(block.norm1(trace.embedded), block.attn.qkv.weight, block.attn.qkv.bias).split(
+        [24, 8, 8], dim=-1
+    )
+    for head in range(6):
+        group = slice(4 * (head // 3), 4 * (head // 3) + 4)
+        weights = (q[..., 4 * head : 4 * head + 4] @ k[..., group].transpose(-2, -1) / 2).softmax(-1)
+        assert torch.allclose(kept.out[:, head], weights @ v[..., group], atol=1e-4)
+    assert all(t.shape == (2, 6, 16, 4) for layer in trace.layers for t in (layer.q, layer.k, layer.v, layer.out))
+    assert model.blocks[1].attn.qkv.out_features == 72
 
 
 def test_what_the_head_reads_follows_the_pooling():

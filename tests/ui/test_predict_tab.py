@@ -116,11 +116,11 @@ def test_answers_can_be_taken_away_with_their_names(state, model, names):
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_a_multi_label_answer_has_no_bar_for_the_rest(explainer, asked, language, monkeypatch):
+def test_a_multi_label_answer_has_no_bar_for_the_rest(explainer, state, language, monkeypatch):
     from dataclasses import replace
 
-    several = replace(explainer.predict(asked().picture[0], HEAD, SizeChoice()), rest=None, multi_label=True)
+    several = replace(explainer.predict(state().picture[0], HEAD, SizeChoice()), rest=None, multi_label=True)
     monkeypatch.setattr(explainer, "predict", lambda *_, **__: several)
-    updates, _ = predict.show(asked(language=language))
+    updates, _ = predict.show(state(language=language))
     assert re.findall(r'class="vd-number">([\d.]+) %', updates["predict_html"]) == ["75", "12"]
     assert updates["predict_help"] == say("predict.help_multi_label", language)

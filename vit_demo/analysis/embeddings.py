@@ -141,8 +141,9 @@ def with_resampling(model: VisionTransformer, rule: Resampling) -> VisionTransfo
 class InputAnatomy:
     """What enters the first layer, token by token: what the token says, where it stands, and the sum of both.
 
-    `content` (N, D): the projected patch with its bias, or the learned prefix token. `positions` (N, D): its row of the
-    position table, zeros where it has none; None for a model without a table. A norm after the sum (CLIP) is left out.
+    `content` (N, D): the projected patch with its bias (after its norm in AIMv2), or the learned prefix token.
+    `positions` (N, D): its row of the position table, zeros where it has none; None for a model without a table. A norm
+    after the sum (CLIP) is left out.
     """
 
     content: Tensor
@@ -157,7 +158,7 @@ class InputAnatomy:
 def input_anatomy(model: VisionTransformer, pixels: Tensor) -> InputAnatomy:
     """The parts of the input of one picture, normalised pixels (1, 3, H, W)."""
     grid = model.grid_of(pixels)
-    patches = model.patch_embed(pixels).flatten(2).transpose(1, 2)[0]  # (n, D)
+    patches = model.patches(pixels)[0]  # (n, D)
     tokens = [model.class_token, model.distillation_token, model.register_tokens]
     prefix = [token[0] for token in tokens if token is not None]
     content = torch.cat([*prefix, patches])

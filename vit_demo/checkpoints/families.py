@@ -28,11 +28,19 @@ NATIVE: tuple[Rule, ...] = (
     Drop("mask_token", MASK_TOKEN),
     Rename("pos_embed", "position"),
     Rename("patch_embed.proj.{wb}", "patch_embed.{wb}"),
+    Rename("patch_embed.norm.{wb}", "patch_norm.{wb}"),
     Rename("norm_pre.{wb}", "norm_pre.{wb}"),
     Rename("blocks.{i}.norm1.{wb}", "blocks.{i}.norm1.{wb}"),
     Combine(("blocks.{i}.attn.qkv.bias", "blocks.{i}.attn.qkv.bias_mask"), "blocks.{i}.attn.qkv.bias", masked_bias),
     Rename("blocks.{i}.attn.qkv.{wb}", "blocks.{i}.attn.qkv.{wb}"),
     Fuse(("blocks.{i}.attn.q_bias", "blocks.{i}.attn.v_bias"), "blocks.{i}.attn.qkv.bias", zero_at=1),
+    *(
+        Fuse(tuple(f"blocks.{{i}}.attn.{part}_proj.{wb}" for part in "qkv"), f"blocks.{{i}}.attn.qkv.{wb}")
+        for wb in ("weight", "bias")
+    ),
+    Fuse(("blocks.{i}.attn.q_proj.bias", "blocks.{i}.attn.v_proj.bias"), "blocks.{i}.attn.qkv.bias", zero_at=1),
+    Rename("blocks.{i}.attn.norm.{wb}", "blocks.{i}.attn.norm.{wb}"),
+    Rename("blocks.{i}.mlp.norm.{wb}", "blocks.{i}.mlp.norm.{wb}"),
     Rename("blocks.{i}.attn.q_norm.{wb}", "blocks.{i}.attn.q_norm.{wb}"),
     Rename("blocks.{i}.attn.k_norm.{wb}", "blocks.{i}.attn.k_norm.{wb}"),
     Rename("blocks.{i}.attn.proj.{wb}", "blocks.{i}.attn.proj.{wb}"),
@@ -92,6 +100,29 @@ def _hf_layers(
         Rename(f"{layer}.layer_scale2.lambda1", f"{ours}.scale2.gamma"),
     )
 
+
+# torchvision's VisionTransformer; files of before 0.12 call the MLP's layers linear_1 and linear_2
+_TORCHVISION_LAYER = "encoder.layers.encoder_layer_{i}"
+TORCHVISION: tuple[Rule, ...] = (
+    Rename("class_token", "class_token"),
+    Rename("conv_proj.{wb}", "patch_embed.{wb}"),
+    Rename("encoder.pos_embedding", "position"),
+    *(
+        Rename(f"{_TORCHVISION_LAYER}.{theirs}{{wb}}", f"blocks.{{i}}.{ours}.{{wb}}")
+        for theirs, ours in (
+            ("ln_1.", "norm1"),
+            ("self_attention.in_proj_", "attn.qkv"),
+            ("self_attention.out_proj.", "attn.proj"),
+            ("ln_2.", "norm2"),
+            ("mlp.0.", "mlp.fc1"),
+            ("mlp.3.", "mlp.fc2"),
+            ("mlp.linear_1.", "mlp.fc1"),
+            ("mlp.linear_2.", "mlp.fc2"),
+        )
+    ),
+    Rename("encoder.ln.{wb}", "norm.{wb}"),
+    Rename("heads.head.{wb}", "head.{wb}"),
+)
 
 HF_EMBEDDINGS: tuple[Rule, ...] = (
     Rename("embeddings.cls_token", "class_token"),

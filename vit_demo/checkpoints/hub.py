@@ -152,6 +152,8 @@ def _order(repo: str, revision: str, token: str | None) -> Order:
 
 def _download(order: Order, revision: str, progress: Progress | None) -> Snapshot:
     """All files that are needed, checked; then the record by which the next call finds them."""
+    if hub_cache.is_adapter(order.listing):
+        raise ModelError("checkpoint.adapter", name=order.repo)
     entries = hub_cache.entry_points(order.listing)
     if len(entries) != 1:
         key = "models.several_weights" if entries else "models.no_weights"

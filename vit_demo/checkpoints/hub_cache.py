@@ -30,6 +30,10 @@ REVISION = re.compile(r"[\w.-]{1,96}(/[\w.-]{1,96})*", re.ASCII)
 COMMIT = re.compile(r"[0-9a-f]{40}")
 SHARD = re.compile(r"[\w.-]+\.(safetensors|bin)", re.ASCII)
 PART = re.compile(r"-\d+-of-\d+\.")  # one of several files of a sharded set: nothing without the others
+TORCH_WEIGHTS = (".pth", ".pt", ".bin")
+# What a Trainer of transformers or accelerate leaves beside the weights
+TRAINER_STATE = re.compile(r"training_args\.bin|(optimizer|scheduler|scaler|rng_state|random_states)(_\w+)?\.\w+")
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", ("adapter_model.safetensors", "adapter_model.bin")
 STALE_S = 24 * 3600.0  # a partial file this old belongs to a process that was killed
 
 
@@ -61,7 +65,14 @@ def entry_points(names: Collection[str]) -> tuple[str, ...]:
     for usual in USUAL_WEIGHTS:
         if usual in names:
             return (usual,)
-    return tuple(sorted(n for n in names if n.endswith(".safetensors") and "/" not in n and not PART.search(n)))
+    here = sorted(n for n in names if "/" not in n and not PART.search(n))
+    safe = tuple(n for n in here if n.endswith(".safetensors"))
+    return safe or tuple(n for n in here if n.endswith(TORCH_WEIGHTS) and not TRAINER_STATE.fullmatch(n))
+
+
+def is_adapter(names: Collection[str]) -> bool:
+    """Whether a folder in Hub layout holds what peft adds to a model; transformers then opens another, its base."""
+    return any(name in names for name in (ADAPTER_CONFIG, *ADAPTER_WEIGHTS))
 
 
 def is_index(entry: str) -> bool:

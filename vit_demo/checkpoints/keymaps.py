@@ -120,7 +120,7 @@ def convert(
 ) -> tuple[dict[str, Tensor], ConversionReport]:
     """Our state dict from a source's, by `rules`. `fill` gives tensors (and why) that a source may lack.
 
-    Raises ModelError naming what is unknown, missing, set twice or of the wrong shape.
+    Raises ModelError naming what is unknown, missing, set twice, not floating point or of the wrong shape.
     """
     report, state, used = ConversionReport(), {}, set()
     compiled = [(rule, [_pattern(source) for source in rule.sources]) for rule in rules]
@@ -139,6 +139,8 @@ def convert(
         for target, tensor in zip(targets, rule.how([source[n] for n in names]), strict=True):
             if target in state:
                 raise ModelError("checkpoint.set_twice", name=name, key=target)
+            if not tensor.is_floating_point() or tensor.layout is not torch.strided:
+                raise ModelError("checkpoint.not_numbers", name=name, key=names[0], kind=_kind(tensor))
             state[target] = tensor
         used.update(names)
         report.note(rule, names, targets)
@@ -165,6 +167,11 @@ def _check(source: Mapping, used: set[str], state: Mapping[str, Tensor], wanted:
             raise ModelError(
                 "checkpoint.wrong_shape", name=name, key=key, got=_shape(state[key].shape), wanted=_shape(shape)
             )
+
+
+def _kind(tensor: Tensor) -> str:
+    """The tensor type as torch calls it: int8, uint8, sparse_coo …"""
+    return str(tensor.dtype if tensor.layout is torch.strided else tensor.layout).removeprefix("torch.")
 
 
 def _some(names: list[str], most: int = 3) -> str:

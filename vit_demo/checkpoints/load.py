@@ -13,10 +13,11 @@ from vit_demo.checkpoints import assets, catalog, embedded
 from vit_demo.checkpoints.formats import read_weights
 from vit_demo.checkpoints.keymaps import ConversionReport, convert
 from vit_demo.checkpoints.plan import Plan
-from vit_demo.checkpoints.released import plan_from_google, plan_from_state, unwrap
+from vit_demo.checkpoints.released import plan_from_google, plan_from_state
 from vit_demo.checkpoints.sources import Source, find
-from vit_demo.checkpoints.timm_models import plan_from_timm
+from vit_demo.checkpoints.timm_models import plan_from_timm, plan_from_timm_wrapper
 from vit_demo.checkpoints.transformers_models import plan_from_transformers
+from vit_demo.checkpoints.unwrap import unwrap, without_prefix
 from vit_demo.contract import ModelCard, ModelError, PreprocessSpec
 from vit_demo.model.config import ViTConfig
 from vit_demo.model.position import RESAMPLING
@@ -86,14 +87,20 @@ def _where(name: str, card: ModelCard | None) -> str:
 def _plan(source: Source, read: Mapping[str, Any], name: str) -> tuple[Plan, Mapping[str, Tensor]]:
     """The Plan by what the source is, and its flat tensors."""
     config = source.config or {}
+    if config.get("quantization_config"):
+        raise ModelError("checkpoint.quantised", name=name)
     if source.weights[0].suffix.lower() == ".npz":
         return plan_from_google(read, name), read
-    state = unwrap(read)
-    if "architecture" in config:
-        return plan_from_timm(config["architecture"], _with_channels(config, state)), state
-    if "model_type" in config:
-        return plan_from_transformers(config, source.preprocessor, state, name), state
-    return plan_from_state(state, name), state
+    state, aside = unwrap(read, name)
+    if config.get("model_type") == "timm_wrapper":
+        plan = plan_from_timm_wrapper(config, state.keys(), name)
+    elif "architecture" in config:
+        plan = plan_from_timm(config["architecture"], _with_channels(config, state))
+    elif "model_type" in config:
+        plan = plan_from_transformers(config, source.preprocessor, state, name)
+    else:
+        plan = plan_from_state(state, name, source.weights[0].name)
+    return replace(plan, assumed=(*plan.assumed, *aside)), state
 
 
 def _with_channels(config: dict[str, Any], state: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -122,7 +129,7 @@ def build(plan: Plan, state: Mapping[str, Tensor], name: str) -> tuple[VisionTra
     """A model of that plan filled with those tensors, strictly. Raises ModelError where anything does not fit."""
     model = empty_model(plan.config)
     if plan.prefix:
-        state = {key.removeprefix(plan.prefix): tensor for key, tensor in state.items()}
+        state = without_prefix(state, plan.prefix, name)
     wanted = {key: tensor.shape for key, tensor in model.state_dict().items()}
     try:
         converted, report = convert(state, plan.rules, wanted, name, plan.fill)

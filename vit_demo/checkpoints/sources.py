@@ -9,14 +9,25 @@ from pathlib import Path
 from typing import Literal
 
 from vit_demo.checkpoints import hub
-from vit_demo.checkpoints.hub_cache import CONFIG, PREPROCESSOR, entry_points, is_index, on_disk, parse_name, shards
+from vit_demo.checkpoints.hub_cache import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    CONFIG,
+    PREPROCESSOR,
+    entry_points,
+    is_adapter,
+    is_index,
+    on_disk,
+    parse_name,
+    shards,
+)
 from vit_demo.checkpoints.reach import HubWatch, hub_reachable
 from vit_demo.contract import ModelError
 
 __all__ = ["HubWatch", "Source", "find", "hub_reachable", "is_hub_name", "on_disk"]
 
 KINDS = (".safetensors", ".pth", ".pt", ".bin", ".npz")
-WITH_CONFIG = (".safetensors", ".bin")  # what save_pretrained writes beside a config.json; others come alone
+ALONE = (".npz",)  # Google's files; beside the others may stand the config.json that belongs to them
 MAX_JSON_BYTES = 20_000_000
 SHOWN_LETTERS = 100
 
@@ -78,6 +89,8 @@ def _in_folder(folder: Path, name: str, kind: Literal["hub", "folder"], revision
         names = {entry.name for entry in os.scandir(folder) if entry.is_file()}
     except OSError as error:
         raise ModelError("models.not_readable", name=called) from error
+    if is_adapter(names):
+        raise _adapter(folder, called)
     entries = entry_points(names)
     if len(entries) != 1:
         key = "models.several_weights" if entries else "models.no_weights"
@@ -90,13 +103,23 @@ def _in_folder(folder: Path, name: str, kind: Literal["hub", "folder"], revision
 
 
 def _in_file(file: Path, name: str) -> Source:
-    """One weights file, with the settings beside it where its kind comes with some."""
+    """One weights file, with the settings beside it where there are some."""
     if file.suffix.lower() not in KINDS:
         raise ModelError("models.unknown_file", name=_short(file.name), kinds=" ".join(KINDS))
+    if file.name in ADAPTER_WEIGHTS:
+        raise _adapter(file.parent, file.name)
     config = preprocessor = None
-    if file.suffix.lower() in WITH_CONFIG:
+    if file.suffix.lower() not in ALONE:
         config, preprocessor = (_read_json(file.with_name(beside), file.name) for beside in (CONFIG, PREPROCESSOR))
     return Source(name, "file", (file,), config, "", preprocessor)
+
+
+def _adapter(folder: Path, name: str) -> ModelError:
+    """What to say of a folder that peft has written: which model the adapter is for, as far as it says so."""
+    base = (_read_json(folder / ADAPTER_CONFIG, name) or {}).get("base_model_name_or_path")
+    if not base:
+        return ModelError("checkpoint.adapter", name=name)
+    return ModelError("models.adapter", name=name, base=_short(str(base)))
 
 
 def _read_json(file: Path, name: str) -> dict | None:

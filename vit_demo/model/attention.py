@@ -18,29 +18,35 @@ def make_norm(config: ViTConfig, width: int) -> nn.Module:
 class Attention(nn.Module):
     """Self-attention of Vaswani et al. 2017 over all tokens. Tokens (B, N, D) in and out.
 
-    The maps themselves are never made here: the trace keeps q, k, v and out, from which any row follows later.
+    The maps themselves are never made here: the trace keeps q, k, v and out, from which any row follows later. Where
+    heads share keys and values, k and v are kept once per head: head i reads those of number i·kv_heads // heads.
     """
 
-    def __init__(self, config: ViTConfig):
+    def __init__(self, config: ViTConfig, layer: int):
         super().__init__()
         self.heads, self.head_dim = config.heads, config.attention_head_dim
+        self.kv_heads = config.kv_heads_of(layer)
         self.num_prefix_tokens = config.num_prefix_tokens
         self.rope_pairing = config.rope.pairing if config.rope else None
         # A model without a key bias keeps zeros in that third: the product is the same, and the layout is one.
-        self.qkv = nn.Linear(config.dim, 3 * config.attention_dim, bias=config.qkv_bias)
+        width = (self.heads + 2 * self.kv_heads) * self.head_dim
+        self.qkv = nn.Linear(config.dim, width, bias=config.qkv_bias)
         self.q_norm = make_norm(config, self.head_dim) if config.qk_norm else nn.Identity()
         self.k_norm = make_norm(config, self.head_dim) if config.qk_norm else nn.Identity()
+        self.norm = make_norm(config, config.attention_dim) if config.attention_norm else nn.Identity()
         self.proj = nn.Linear(config.attention_dim, config.dim, bias=config.proj_bias)
 
     def project(self, x: Tensor, rope: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values of tokens (B, N, D), each (B, h, N, d), after q/k norm and RoPE."""
         B, N, _ = x.shape
-        qkv = self.qkv(x).reshape(B, N, 3, self.heads, self.head_dim).permute(2, 0, 3, 1, 4)
-        q, k, v = qkv.unbind(0)  # each (B, h, N, d)
+        heads = self.qkv(x).reshape(B, N, -1, self.head_dim).transpose(1, 2)  # (B, h + 2·kv_heads, N, d)
+        q, k, v = heads.split([self.heads, self.kv_heads, self.kv_heads], dim=1)
         q, k = self.q_norm(q), self.k_norm(k)
         if rope is not None:
             q = rotate(q, rope, self.rope_pairing, self.num_prefix_tokens)
             k = rotate(k, rope, self.rope_pairing, self.num_prefix_tokens)
+        if self.kv_heads != self.heads:
+            k, v = (each.repeat_interleave(self.heads // self.kv_heads, dim=1) for each in (k, v))
         return q, k, v
 
     def forward(self, x: Tensor, rope: tuple[Tensor, Tensor] | None, trace: Trace | None) -> Tensor:
@@ -48,4 +54,4 @@ class Attention(nn.Module):
         out = F.scaled_dot_product_attention(q, k, v)  # (B, h, N, d)
         if trace is not None:
             trace.keep_attention(q, k, v, out)
-        return self.proj(out.transpose(1, 2).flatten(2))
+        return self.proj(self.norm(out.transpose(1, 2).flatten(2)))

@@ -24,30 +24,32 @@ ACTIVATIONS = {"gelu": F.gelu, "gelu_tanh": gelu_tanh, "quick_gelu": quick_gelu,
 
 
 class PlainMlp(nn.Module):
-    """fc2(activation(fc1(x))), token by token."""
+    """fc2(norm(activation(fc1(x)))), token by token; most models have no norm there."""
 
     def __init__(self, config: ViTConfig):
         super().__init__()
         self.fc1 = nn.Linear(config.dim, config.mlp_hidden, bias=config.mlp_bias)
+        self.norm = make_norm(config, config.mlp_hidden) if config.mlp_norm else nn.Identity()
         self.fc2 = nn.Linear(config.mlp_hidden, config.dim, bias=config.mlp_bias)
         self.activation = ACTIVATIONS[config.activation]
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(self.activation(self.fc1(x)))
+        return self.fc2(self.norm(self.activation(self.fc1(x))))
 
 
 class GatedMlp(nn.Module):
-    """out(activation(gate(x)) · value(x)); SwiGLU where the activation is SiLU (Shazeer 2020)."""
+    """out(norm(activation(gate(x)) · value(x))); SwiGLU where the activation is SiLU (Shazeer 2020)."""
 
     def __init__(self, config: ViTConfig):
         super().__init__()
         self.gate = nn.Linear(config.dim, config.mlp_hidden, bias=config.mlp_bias)
         self.value = nn.Linear(config.dim, config.mlp_hidden, bias=config.mlp_bias)
+        self.norm = make_norm(config, config.mlp_hidden) if config.mlp_norm else nn.Identity()
         self.out = nn.Linear(config.mlp_hidden, config.dim, bias=config.mlp_bias)
         self.activation = ACTIVATIONS[config.activation]
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.out(self.activation(self.gate(x)) * self.value(x))
+        return self.out(self.norm(self.activation(self.gate(x)) * self.value(x)))
 
 
 class LayerScale(nn.Module):
@@ -62,17 +64,17 @@ class LayerScale(nn.Module):
 
 
 class Block(nn.Module):
-    """One layer. Tokens (B, N, D) in and out."""
+    """One layer, counted from 0. Tokens (B, N, D) in and out."""
 
-    def __init__(self, config: ViTConfig):
+    def __init__(self, config: ViTConfig, layer: int):
         super().__init__()
         self.post_norm = config.block_norm == "post"
         self.norm1 = make_norm(config, config.dim)
-        self.attn = Attention(config)
+        self.attn = Attention(config, layer)
         self.scale1 = LayerScale(config.dim) if config.layer_scale else nn.Identity()
         self.norm2 = make_norm(config, config.dim)
         self.mlp = (GatedMlp if config.mlp == "gated" else PlainMlp)(config)
-        self.scale2 = LayerScale(config.dim) if config.layer_scale else nn.Identity()
+        self.scale2 = LayerScale(config.dim) if config.layer_scale and config.layer_scale_mlp else nn.Identity()
 
     def forward(self, x: Tensor, rope: tuple[Tensor, Tensor] | None, trace: Trace | None) -> Tensor:
         if self.post_norm:

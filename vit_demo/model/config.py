@@ -44,15 +44,23 @@ class ViTConfig:
     mlp                 "plain": fc1, activation, fc2; "gated": out(activation(gate(x)) · value(x)) (SwiGLU)
     block_norm          "pre": x + f(norm(x)); "post": x + norm(f(x)) (Swin v2's residual post-norm)
     key_bias            False: the key projection has no bias (DINOv3's masked one)
+    kv_heads            how many heads of keys and values each layer has, of which each serves heads / kv_heads heads in
+                        a row (grouped-query attention, Ainslie et al. 2023, arXiv 2305.13245; Sapiens2); None = heads
+    attention_norm      a norm of all heads' outputs together, before their projection (sub-LayerNorm: Wang et al. 2022,
+                        arXiv 2210.06423; BEiT-3, EVA-02-CLIP)
+    mlp_norm            a norm of the MLP's hidden channels, before its last layer (Shleifer et al. 2021, NormFormer,
+                        arXiv 2110.09456; EVA-02, BEiT-3)
     layer_scale         a learned factor per channel on each branch (CaiT, DeiT-3, DINOv2)
+    layer_scale_mlp     False: the factor stands on the attention branch alone (Sapiens2)
     position_prefix     how many of the prefix tokens have a row in the position table, counted from the first
     position_resampling by which convention the table is resampled off its native grid (see position.py)
+    patch_norm          a norm of the patches alone, before positions and prefix tokens (AIMv2, arXiv 2411.14402)
     pre_norm            a norm between embedding and first block (CLIP)
     pool                what the head reads: "token" the class token, "avg" mean of the patches, "map" attention
-                        pooling (SigLIP), "token+avg" both side by side (DINOv2's linear head)
+                        pooling (SigLIP), "token+avg" both side by side (DINOv2's linear head), "none": there is no head
     pool_includes_prefix  "avg" and "map" read the prefix tokens too, not the patches alone
     fc_norm             the final norm stands after the pooling instead of before it
-    pool_heads, pool_mlp_hidden  of "map" pooling; None = those of the blocks
+    pool_heads, pool_mlp_hidden, pool_activation  of "map" pooling; None = those of the blocks
     distillation_head   the distillation token has a head of its own and logits are the mean of both (DeiT)
     num_classes         0: no head
     multi_label         every class has a probability of its own (a sigmoid each) instead of a share of 1 (softmax)
@@ -74,10 +82,14 @@ class ViTConfig:
     patch_bias: bool = True
     qkv_bias: bool = True
     key_bias: bool = True
+    kv_heads: tuple[int, ...] | None = None
+    attention_norm: bool = False
     proj_bias: bool = True
     mlp_bias: bool = True
+    mlp_norm: bool = False
     qk_norm: bool = False
     layer_scale: bool = False
+    layer_scale_mlp: bool = True
     class_token: bool = True
     distillation_token: bool = False
     num_registers: int = 0
@@ -85,6 +97,7 @@ class ViTConfig:
     position_prefix: int = 1
     position_resampling: Resampling = "timm"
     rope: RopeConfig | None = None
+    patch_norm: bool = False
     pre_norm: bool = False
     final_norm: bool = True
     pool: Pooling = "token"
@@ -92,6 +105,7 @@ class ViTConfig:
     fc_norm: bool = False
     pool_heads: int | None = None
     pool_mlp_hidden: int | None = None
+    pool_activation: Literal["gelu", "gelu_tanh", "quick_gelu", "silu", None] = None
     distillation_head: bool = False
     num_classes: int = 0
     multi_label: bool = False
@@ -110,12 +124,21 @@ class ViTConfig:
         _require(self.class_token or not self.distillation_token, "a distillation token needs a class token")
         _require(self.distillation_token or not self.distillation_head, "a distillation head needs its token")
         _require(self.class_token or self.pool not in ("token", "token+avg"), f"pool {self.pool!r} needs a class token")
+        _require(self.pool != "none" or self.num_classes == 0, "pool 'none' leaves nothing for a head to read")
         _require(
             0 <= self.position_prefix <= self.num_prefix_tokens,
             f"position_prefix {self.position_prefix} is outside 0 … {self.num_prefix_tokens}",
         )
         _require(self.position == "learned" or self.position_prefix == 0, "position_prefix needs learned positions")
         _require(self.rope is None or self.attention_head_dim % 4 == 0, "RoPE needs a head_dim that 4 divides")
+        _require(self.layer_scale or self.layer_scale_mlp, "layer_scale_mlp False needs layer_scale")
+        if self.kv_heads is not None:
+            _require(
+                len(self.kv_heads) == self.depth and all(n > 0 and self.heads % n == 0 for n in self.kv_heads),
+                f"kv_heads {self.kv_heads} must be {self.depth} numbers, one a layer, that divide heads {self.heads}",
+            )
+            mixed = self.rope is not None and self.rope.kind == "mixed"
+            _require(not mixed, "kv_heads cannot be shared where each head turns in its own way (mixed RoPE)")
 
     @property
     def attention_head_dim(self) -> int:
@@ -125,6 +148,10 @@ class ViTConfig:
     def attention_dim(self) -> int:
         """Width of all heads together."""
         return self.heads * self.attention_head_dim
+
+    def kv_heads_of(self, layer: int) -> int:
+        """Heads of keys and values in a layer, counted from 0."""
+        return self.heads if self.kv_heads is None else self.kv_heads[layer]
 
     @property
     def prefix_names(self) -> tuple[str, ...]:

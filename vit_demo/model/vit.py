@@ -38,7 +38,7 @@ class AttentionPool(nn.Module):
         self.norm = make_norm(config, dim)
         self.fc1 = nn.Linear(dim, hidden)
         self.fc2 = nn.Linear(hidden, dim)
-        self.activation = ACTIVATIONS[config.activation]
+        self.activation = ACTIVATIONS[config.pool_activation or config.activation]
 
     def forward(self, tokens: Tensor) -> Tensor:
         B, N, D = tokens.shape
@@ -61,6 +61,7 @@ class VisionTransformer(nn.Module):
         self.patch_embed = nn.Conv2d(
             config.in_channels, dim, config.patch_px, stride=config.patch_px, bias=config.patch_bias
         )
+        self.patch_norm = make_norm(config, dim) if config.patch_norm else nn.Identity()
         self.class_token = self._token(1) if config.class_token else None
         self.distillation_token = self._token(1) if config.distillation_token else None
         self.register_tokens = self._token(config.num_registers) if config.num_registers else None
@@ -68,7 +69,7 @@ class VisionTransformer(nn.Module):
         self.position = self._token(config.position_prefix + rows * cols) if config.position == "learned" else None
         self._make_rope()
         self.norm_pre = make_norm(config, dim) if config.pre_norm else nn.Identity()
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
+        self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.depth))
         self.norm = make_norm(config, dim) if config.final_norm and not config.fc_norm else nn.Identity()
         self.attention_pool = AttentionPool(config) if config.pool == "map" else None
         self.fc_norm = make_norm(config, dim) if config.final_norm and config.fc_norm else nn.Identity()
@@ -115,7 +116,7 @@ class VisionTransformer(nn.Module):
 
     def embed(self, pixels: Tensor, grid: PatchGrid) -> Tensor:
         """Patches, prefix tokens and their positions: (B, N, D)."""
-        patches = self.patch_embed(pixels).flatten(2).transpose(1, 2)  # (B, Gh·Gw, D)
+        patches = self.patches(pixels)
         prefix = [self.class_token, self.distillation_token, self.register_tokens]
         prefix = [token for token in prefix if token is not None]
         if self.position is not None:
@@ -126,6 +127,10 @@ class VisionTransformer(nn.Module):
                 prefix = [placed + of_prefix, rest]
         prefix = [token.expand(pixels.shape[0], -1, -1) for token in prefix]
         return self.norm_pre(torch.cat([*prefix, patches], dim=1))
+
+    def patches(self, pixels: Tensor) -> Tensor:
+        """The patches as tokens, before their positions: (B, Gh·Gw, D)."""
+        return self.patch_norm(self.patch_embed(pixels).flatten(2).transpose(1, 2))
 
     def _unplaced(self) -> int:
         return self.config.num_prefix_tokens - self.config.position_prefix

@@ -23,6 +23,22 @@ WORDS = {
         "{name} holds more than weights: reading it would run code of its author, so it is not read. Ask for a "
         "safetensors file."
     ),
+    "adapter": (
+        "{name} is an adapter, not a model: it holds only what was added to its base model. Merge it with "
+        "merge_and_unload(), save the merged model, and open that."
+    ),
+    "quantised": (
+        "The weights of {name} are quantised (its config.json has a quantization_config), and rounded numbers would be "
+        "taken for the weights. Open the original, or save it after dequantize()."
+    ),
+    "not_numbers": (
+        "In {name}, {key} is of type {kind}, which is not read: whole numbers, for one, are weights only together with a "
+        "scale. Save the model with dense tensors of a floating-point type and open that."
+    ),
+    "chunks_unclear": (
+        "{name} keeps its blocks in chunks (blocks.0.0, blocks.0.1 …), and their numbers leave gaps or overlap, so their "
+        "order is not clear. Save the model with its blocks in one list."
+    ),
     "no_config": (
         "The architecture of {name} cannot be told from the file alone. Put the config.json that belongs to it in the "
         "same folder and open the folder."

@@ -13,7 +13,9 @@ WORDS = {
     "not_readable": "{name} cannot be read. Check whose folder it is and what its permissions are.",
     # what is in a folder or repository
     "no_weights": "{name} holds no weights that can be read: neither model.safetensors nor pytorch_model.bin, "
-    "whole or in parts. Choose another model.",
+    "whole or in parts, nor one other .safetensors, .pth, .pt or .bin file. Choose another model.",
+    "adapter": "{name} is an adapter for {base}, not a model: it holds only what was added to it. Merge it into its "
+    "base model with merge_and_unload(), save the merged model, and open that.",
     "several_weights": "{name} holds several weights files and none has the usual name: {files}. Download the one "
     "you mean and open that file.",
     "missing_shards": "The weights of {name} come in several files, and {count} of them are missing, the first is "

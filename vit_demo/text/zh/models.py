@@ -11,8 +11,10 @@ WORDS = {
     "unknown_file": "无法读取 {name} 这种文件。请选择以下列后缀结尾的权重文件：{kinds}。",
     "not_readable": "无法读取 {name}。请检查该文件夹的归属和访问权限。",
     # what is in a folder or repository
-    "no_weights": "{name} 中没有可读取的权重：既没有 model.safetensors，也没有 pytorch_model.bin（包括分片形式）。"
+    "no_weights": "{name} 中没有可读取的权重：既没有 model.safetensors，也没有 pytorch_model.bin（包括分片形式），也没有唯一的其他 .safetensors、.pth、.pt 或 .bin 文件。"
     "请换一个模型。",
+    "adapter": "{name} 是 {base} 的适配器（adapter），不是完整的模型：其中只有加上去的部分。"
+    "请用 merge_and_unload() 将它合并到基础模型，保存合并后的模型，再打开。",
     "several_weights": "{name} 中有多个权重文件，但没有一个使用通常的文件名：{files}。请下载所需的那一个，"
     "再直接打开该文件。",
     "missing_shards": "{name} 的权重分为多个文件，其中缺少 {count} 个，第一个是 {file}。请重新获取该模型。",
