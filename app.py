@@ -14,7 +14,7 @@ with contextlib.suppress(ImportError):
 
 from vit_demo.contract import DemoError
 from vit_demo.explain import Explainer
-from vit_demo.gallery import gallery_folder, read_gallery
+from vit_demo.gallery import read_gallery
 from vit_demo.ui.build import build_demo
 from vit_demo.ui.launch import launch_arguments
 
@@ -23,22 +23,22 @@ HOST = os.environ.get("GRADIO_SERVER_NAME", "0.0.0.0" if ON_SPACE else "127.0.0.
 # Paths of this machine and any repository may be opened by name where one says so: the page cannot know whether a
 # proxy stands before it. `make run` does.
 ANY_MODEL = os.environ.get("VIT_DEMO_ANY_MODEL", "") == "1"
-PREPARE_AFTER_S = 2.5
+LOAD_AFTER_S = 2.5
 SETTLE_S = 4  # a first visitor's first view comes before what later views share
 
-examples = read_gallery(gallery_folder())
+examples = read_gallery()
 explainer = Explainer(os.environ.get("VIT_DEMO_DEVICE", "auto"), any_model=ANY_MODEL, examples=examples)
 demo = build_demo(explainer, examples, any_model=ANY_MODEL)
 
 
-def prepare(load: bool = True) -> None:
+def load_in_background(load: bool = True) -> None:
     """Behind the page: ask for the Hub, fetch the default model, and load it. A visitor hears of what fails here."""
     try:
         explainer.look_for_hub()
         if load:
             model = explainer.warm_up()
             time.sleep(SETTLE_S)
-            explainer.prepare(model)
+            explainer.prepare_views(model)
         else:
             explainer.fetch(explainer.default_model())
     except DemoError as error:
@@ -46,12 +46,14 @@ def prepare(load: bool = True) -> None:
 
 
 if ON_SPACE and "SPACES_ZERO_GPU" in os.environ:
-    prepare(load=False)  # ZeroGPU loads models in the workers that it forks; the files should be there before
+    load_in_background(
+        load=False
+    )  # ZeroGPU loads models in the workers that it forks; the files should be there before
 
 if __name__ == "__main__":
     demo.launch(server_name=HOST, prevent_thread_lock=True, **launch_arguments())
     # A first visitor's page comes before the import of torch, which would keep the server from answering.
-    waiting = threading.Timer(PREPARE_AFTER_S, prepare)
+    waiting = threading.Timer(LOAD_AFTER_S, load_in_background)
     waiting.daemon = True
     waiting.start()
     demo.block_thread()

@@ -265,7 +265,7 @@ def test_a_method_that_is_not_there_is_refused_with_the_list(shared, folder):
 @pytest.mark.parametrize(("grid", "places"), [((14, 14), 169), ((37, 37), 144), ((4, 6), 15), ((64, 64), 144)])
 def test_occlusion_has_a_bounded_number_of_places_by_default(grid, places):
     from vit_demo.analysis.perturbation import occlusion_masks
-    from vit_demo.answers.relevance_target import occlusion_window
+    from vit_demo.answers.targets import occlusion_window
 
     masks = occlusion_masks(grid, *occlusion_window(RelevanceOptions(), grid))
     assert len(masks) == places

@@ -11,7 +11,7 @@ from vit_demo.checkpoints.catalog import EMBEDDED_ID
 from vit_demo.contract import SizeChoice
 from vit_demo.contract.relevance import QUICK_METHODS
 from vit_demo.explain import Explainer
-from vit_demo.gallery import gallery_folder, read_gallery
+from vit_demo.gallery import read_gallery
 from vit_demo.ui.kit.download import PICTURE
 from vit_demo.ui.state import PageState, Selection
 from vit_demo.ui.tabs.attention import tab as attention
@@ -27,7 +27,7 @@ from vit_demo.ui.tabs.relevance import tab as relevance
 def state() -> PageState:
     if not (embedded.is_converted() or embedded.is_installed()):
         pytest.skip("the embedded weights are not installed")
-    examples = read_gallery(gallery_folder())
+    examples = read_gallery()
     image = next(example for example in examples if example.key == "koala").picture()
     size, selection = SizeChoice(224, keep_shape=True), Selection(layer=4, head=1, token="3,2")
     return PageState(Explainer("cpu"), examples, image, EMBEDDED_ID, size, selection, "en")

@@ -559,7 +559,7 @@ def test_eight_threads_asking_first_build_one_engine_and_load_once(explainer, fo
 
 
 def test_making_an_explainer_builds_no_engine_and_reads_no_pictures(monkeypatch):
-    monkeypatch.setattr("vit_demo.explain.read_gallery", lambda folder: pytest.fail("the pictures were read"))
+    monkeypatch.setattr("vit_demo.explain.read_gallery", lambda: pytest.fail("the pictures were read"))
     explainer = Explainer("no such device")
     assert len(explainer.statuses()) == len(CARDS)
     with pytest.raises(DemoError) as caught:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from vit_demo.grid import PatchGrid
@@ -19,34 +18,6 @@ def grid():
 def test_rows_come_from_the_height_and_columns_from_the_width(grid):
     assert grid.shape == (3, 5)
     assert (grid.rows, grid.cols, grid.num_patches, grid.num_prefix_tokens, grid.num_tokens) == (3, 5, 15, 3, 18)
-
-
-def test_every_pixel_lies_in_the_patch_that_a_painted_picture_shows(grid):
-    painted = np.arange(ROWS * COLS).reshape(ROWS, COLS).repeat(PATCH_PX, 0).repeat(PATCH_PX, 1)
-    for y in range(ROWS * PATCH_PX):
-        for x in range(COLS * PATCH_PX):
-            row, col = grid.patch_at(x, y)
-            assert row * COLS + col == painted[y, x]
-
-
-def test_click_on_last_pixel_is_last_patch_and_last_token(grid):
-    row, col = grid.patch_at(COLS * PATCH_PX - 1, ROWS * PATCH_PX - 1)
-    assert (row, col) == (ROWS - 1, COLS - 1)
-    assert grid.token_of_patch(row, col) == grid.num_tokens - 1
-
-
-def test_a_fraction_before_an_edge_is_the_patch_before_it(grid):
-    assert grid.patch_at(13.999, 13.999) == (0, 0)
-    assert grid.patch_at(14.0, 13.999) == (0, 1)
-    assert grid.patch_at(13.999, 14.0) == (1, 0)
-
-
-@pytest.mark.parametrize(
-    ("x", "y", "nearest"),
-    [(-1, -1, (0, 0)), (-0.001, 20, (1, 0)), (70, 42, (2, 4)), (1e9, 0, (0, 4)), (30, 1e9, (2, 2)), (30, -1e9, (0, 2))],
-)
-def test_points_outside_go_to_the_nearest_patch(grid, x, y, nearest):
-    assert grid.patch_at(x, y) == nearest
 
 
 def test_tokens_count_prefix_first_then_patches_row_by_row(grid):

@@ -1,4 +1,4 @@
-"""The same questions from a terminal: `python -m vit_demo models | predict | attention | prepare | train | bench`."""
+"""The same questions from a terminal: `python -m vit_demo models | predict | attention | convert | train | bench`."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     attention.add_argument("--out", type=Path, help="write a PNG: the picture and every head, one scale")
     attention.set_defaults(command=_attention)
 
-    prepare = commands.add_parser("prepare", help="convert the weights that come without a download, once")
-    prepare.set_defaults(command=_prepare)
+    convert = commands.add_parser("convert", help="convert the weights that come without a download, once")
+    convert.set_defaults(command=_convert)
 
     train = commands.add_parser("train", help="train this project's own models of digits, or go on with a training")
     train.add_argument("what", choices=("digits", "dino-digits"))
@@ -234,7 +234,7 @@ def _write_sheet(maps, path: Path) -> None:
         raise DemoError("page.not_written", path=str(path), reason=error.strerror or "?") from None
 
 
-def _prepare(options: argparse.Namespace) -> None:
+def _convert(options: argparse.Namespace) -> None:
     from vit_demo.checkpoints import embedded
 
     print(f"embedded weights: {embedded.ensure()}")

@@ -6,7 +6,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,6 +77,10 @@ class Engine:
         make = lambda: prepare(image, loaded.preprocess, patch_px, size)  # noqa: E731
         return self.pictures.get_or_make(key, make, lambda one: one.pixels.nbytes + one.picture.nbytes)[0]
 
+    def pixels(self, prepared: PreparedImage) -> torch.Tensor:
+        """What the model gets of a picture, (1, C, H, W), on its device."""
+        return torch.from_numpy(prepared.pixels)[None].to(self.hardware.device)
+
     def run(self, image: np.ndarray, name: str, size: SizeChoice) -> Run:
         """The forward pass of a picture (H, W, 3) uint8 at a size, from memory where it is there."""
         loaded = self.load(name)
@@ -86,7 +90,7 @@ class Engine:
         return run if not cached else Run(run.prepared, run.trace, run.encoded, _as_cached(run.info))
 
     def _forward(self, name: str, loaded: LoadedModel, prepared: PreparedImage) -> Run:
-        pixels = torch.from_numpy(prepared.pixels)[None].to(self.hardware.device)
+        pixels = self.pixels(prepared)
         started = time.perf_counter()
         trace, encoded = self.encode(loaded, pixels)
         if pixels.is_cuda:
@@ -96,10 +100,11 @@ class Engine:
 
     @contextmanager
     def computing(self, gradients: bool = False) -> Iterator[None]:
-        """One computation at a time; when the GPU's memory is full, what is kept is let go and a DemoError says so.
-        Not to be entered twice by one thread: it holds no call of `run` or `encode`."""
+        """A turn: one computation at a time; when the GPU's memory is full, what is kept is let go and a DemoError says
+        so. Not to be entered twice by one thread: it holds no call of `run` or `encode`. The rule for when an answer
+        takes it stands in answers/__init__.py."""
         try:
-            with self._turn, nullcontext() if gradients else torch.inference_mode():
+            with self._turn, torch.set_grad_enabled(gradients):
                 yield
         except torch.OutOfMemoryError as error:
             self.runs.clear()

@@ -5,21 +5,22 @@ Making an Explainer takes no time and imports no torch, so a page can stand befo
 
 from __future__ import annotations
 
-import importlib
 import threading
-import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from vit_demo import contract
-from vit_demo.checkpoints import catalog
+from vit_demo import answers, contract
+from vit_demo.checkpoints import assets, catalog
+from vit_demo.checkpoints.reach import HubWatch
+from vit_demo.contract import CLASS_TOKEN, DEFAULT_OPTIONS, NATIVE_SIZE, RelevanceOptions, SizeChoice, TokenQuery
 from vit_demo.contract import DemoError as DemoError
-from vit_demo.contract import RelevanceOptions, SizeChoice, TokenQuery
 from vit_demo.contract.relevance import QUICK_METHODS
-from vit_demo.gallery import Example, gallery_folder, read_gallery
+from vit_demo.gallery import EXAMPLES as EXAMPLES
+from vit_demo.gallery import Example, read_gallery
 from vit_demo.hardware import Hardware, choose_hardware, gpu_task
+from vit_demo.ink import ink_of_photograph
 from vit_demo.preprocess import as_rgb
 
 if TYPE_CHECKING:
@@ -28,10 +29,8 @@ if TYPE_CHECKING:
     from vit_demo.engine import Engine
 
     Picture = np.ndarray | Image.Image
+T = TypeVar("T")
 MEGABYTE = 1 << 20
-HUB_MEMORY_S = 60
-NATIVE_SIZE, CLASS_TOKEN = SizeChoice(), TokenQuery()
-DEFAULT_OPTIONS = RelevanceOptions()
 
 
 class Explainer:
@@ -56,8 +55,7 @@ class Explainer:
         self._device, self._any_model = device, any_model
         self._limits = model_bytes, trace_bytes
         self._examples = examples
-        self._ask_hub, self._hub_reachable = hub, None
-        self._asked_at: float | None = None
+        self._hub = HubWatch(hub)
         compute = self._compute
         self._answer = gpu_task(compute)
         self._runs_elsewhere = self._answer is not compute  # true on ZeroGPU alone
@@ -68,18 +66,12 @@ class Explainer:
 
     def look_for_hub(self) -> bool:
         """Whether the Hub can be reached, asked now (3 seconds at most) and remembered for `statuses`."""
-        from vit_demo.checkpoints.reach import hub_reachable
-
-        self._asked_at = time.monotonic()
-        self._hub_reachable = (self._ask_hub or hub_reachable)()
-        return self._hub_reachable
+        return self._hub.ask()
 
     def statuses(self) -> tuple[contract.ModelStatus, ...]:
         """Every model of the catalogue and whether its weights can be had, as far as is known now; never waits."""
-        if self._asked_at is not None and time.monotonic() - self._asked_at > HUB_MEMORY_S:
-            self._asked_at = time.monotonic()
-            threading.Thread(target=self.look_for_hub, name="look for the Hub", daemon=True).start()
-        return catalog.statuses(self._hub_reachable)
+        self._hub.renew()
+        return catalog.statuses(self._hub.known)
 
     def default_model(self) -> str:
         return catalog.default_model(self.statuses())
@@ -88,10 +80,10 @@ class Explainer:
         """Imports torch and loads the default model, so that the first visitor need not wait. Its id."""
         return self.details(self.default_model()).card.id
 
-    def prepare(self, model: str) -> None:
+    def prepare_views(self, model: str) -> None:
         """Computes what the views of a loaded model share, so that the first look at them need not wait."""
         if not self._runs_elsewhere:  # on ZeroGPU each task has a process of its own, which would know nothing of it
-            self._compute("details/prepare", model)
+            self._compute(answers.details.prepare_views, model)
 
     def fetch(self, model: str) -> None:
         """Puts a model's files on this machine without loading them."""
@@ -109,8 +101,9 @@ class Explainer:
     def details(self, model: str, progress: Callable[[int, int], None] | None = None) -> contract.ModelDetails:
         """What a model is made of; loads it."""
         # Where tasks run in another process, the model must be loaded there, and a callback cannot follow it.
-        question = "details/details"
-        return self._answer(question, model) if self._runs_elsewhere else self._compute(question, model, progress)
+        if self._runs_elsewhere:
+            return self._answer(answers.details.details, model)
+        return self._compute(answers.details.details, model, progress)
 
     # -------------------------------------------------------------------------------------------------- the questions
 
@@ -118,7 +111,7 @@ class Explainer:
         self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE, top: int = 5
     ) -> contract.Prediction | contract.Neighbours:
         """The most probable classes, or for a model without a head the closest of the labelled example pictures."""
-        return self._answer("predict/predict", as_rgb(image), model, size, int(top))
+        return self._answer(answers.predict.predict, as_rgb(image), model, size, int(top))
 
     def attention(
         self,
@@ -129,51 +122,53 @@ class Explainer:
         layer: int = -1,
     ) -> contract.HeadMaps:
         """Where one token looks, for every head of a layer (from 0; negative from the end)."""
-        return self._answer("attention/rows", as_rgb(image), model, size, query, int(layer))
+        return self._answer(answers.attention.attention, as_rgb(image), model, size, query, int(layer))
 
     def depth(
         self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE, keep_pass: bool = True
     ) -> contract.LayerHeadTable:
         """Attention distance, entropy and the share of prefix tokens, for every head of every layer. `keep_pass=False`
         for one picture of many: its forward pass is not kept in memory for other questions."""
-        return self._answer("depth/table", as_rgb(image), model, size, bool(keep_pass))
+        return self._answer(answers.depth.depth, as_rgb(image), model, size, bool(keep_pass))
 
     def attention_layer(
         self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE, layer: int = -1
     ) -> contract.LayerTensors:
         """What a layer's attention is made of, for a browser that computes rows and columns itself."""
-        return self._answer("attention/layer_tensors", as_rgb(image), model, size, int(layer))
+        return self._answer(answers.attention.attention_layer, as_rgb(image), model, size, int(layer))
 
     def attention_wall(self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE) -> contract.Wall:
         """A thumbnail of every layer and head: where the class token looks."""
-        return self._answer("attention/wall", as_rgb(image), model, size)
+        return self._answer(answers.attention.attention_wall, as_rgb(image), model, size)
 
     def position_similarity(
         self, model: str, size: SizeChoice = NATIVE_SIZE, image: Picture | None = None
     ) -> contract.Similarity:
         """Similarity of every position with every other: on the native grid, or on a picture's at that size."""
-        return self._answer("embeddings/positions", model, size, None if image is None else as_rgb(image))
+        image = None if image is None else as_rgb(image)
+        return self._answer(answers.embeddings.position_similarity, model, size, image)
 
     def filters(self, model: str, count: int = 28) -> contract.FilterBank:
         """The first principal components of the patch-embedding filters."""
-        return self._answer("embeddings/filters", model, int(count))
+        return self._answer(answers.embeddings.filters, model, int(count))
 
     def position_structure(
         self, model: str, size: SizeChoice = NATIVE_SIZE, image: Picture | None = None, components: int = 12
     ) -> contract.PositionStructure:
         """Position similarity by offset, and principal components of the position table over the grid."""
         image = None if image is None else as_rgb(image)
-        return self._answer("embeddings/structure", model, size, image, int(components))
+        return self._answer(answers.embeddings.position_structure, model, size, image, int(components))
 
     def filter_responses(
         self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE, count: int | None = 28
     ) -> contract.FilterResponses:
         """What patch-embedding filters answer on a picture: `count` principal components, or with None every filter."""
-        return self._answer("embeddings/responses", as_rgb(image), model, size, None if count is None else int(count))
+        count = None if count is None else int(count)
+        return self._answer(answers.embeddings.filter_responses, as_rgb(image), model, size, count)
 
     def input_parts(self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE) -> contract.InputParts:
         """What enters the first layer: norms of patches, positions and their sum, and how they lie to each other."""
-        return self._answer("embeddings/anatomy", as_rgb(image), model, size)
+        return self._answer(answers.embeddings.input_parts, as_rgb(image), model, size)
 
     def interpolation(
         self,
@@ -185,15 +180,15 @@ class Explainer:
     ) -> contract.Interpolation:
         """What the difference of two conventions of stretching the position table (None: the checkpoint's own) does to
         a picture's features and prediction."""
-        return self._answer("interpolation/compare", as_rgb(image), model, size, first, second)
+        return self._answer(answers.interpolation.interpolation, as_rgb(image), model, size, first, second)
 
     def stretched_table(
         self, model: str, grid: tuple[int, int], first: str | None = None, second: str = "google", component: int = 0
     ) -> contract.StretchedTable:
         """The table of positions on another grid (rows, columns) by every convention, and how far two lie apart. Shown
         is the likeness to the middle position, or with `component` (from 1) a principal component."""
-        rows, cols = grid
-        return self._answer("interpolation/stretch", model, (int(rows), int(cols)), first, second, int(component))
+        rows, cols = map(int, grid)
+        return self._answer(answers.interpolation.stretched_table, model, (rows, cols), first, second, int(component))
 
     def rotation(
         self,
@@ -205,19 +200,19 @@ class Explainer:
         head: int = 0,
     ) -> contract.Rotation:
         """RoPE's bands over the picture's grid, and where a token looks with and without rotation."""
-        return self._answer("rotation/rotation", as_rgb(image), model, size, query, int(layer), int(head))
+        return self._answer(answers.rotation.rotation, as_rgb(image), model, size, query, int(layer), int(head))
 
     def read_drawing(self, ink: np.ndarray) -> contract.DigitReadings:
         """How our own classifier reads a drawing (H, W) with ink in 0…1, now and at earlier moments of its training."""
-        return self._answer("draw/read", np.asarray(ink, dtype=np.float32))
+        return self._answer(answers.draw.read_drawing, np.asarray(ink, dtype=np.float32))
 
     def ink_of_photograph(self, image: Picture) -> np.ndarray:
         """The strokes of a digit in a photograph as ink (h, w) in 0…1."""
-        return self._compute("draw/photograph", as_rgb(image))  # no model is asked, so no GPU either
+        return ink_of_photograph(as_rgb(image))  # no model is asked
 
     def training_record(self) -> contract.TrainingRecord:
         """How our own classifier was trained: its curves, its confusions, its kept moments."""
-        return self._compute("draw/training_record")
+        return assets.training_record()
 
     def pca(
         self,
@@ -234,7 +229,7 @@ class Explainer:
         blackens what the first component calls background; `flip` takes its other side."""
         pictures = tuple(as_rgb(image) for image in images)
         how = int(layer), facet, method, bool(foreground), bool(flip)
-        return self._answer("features/pca", pictures, model, size, *how)
+        return self._answer(answers.features.pca, pictures, model, size, *how)
 
     def patch_features(
         self,
@@ -245,7 +240,7 @@ class Explainer:
         facet: contract.Facet = "token",
     ) -> contract.PatchFeatures:
         """Unit vectors of all patches, whose dot products are cosines."""
-        return self._answer("features/patch_features", as_rgb(image), model, size, int(layer), facet)
+        return self._answer(answers.features.patch_features, as_rgb(image), model, size, int(layer), facet)
 
     def correspondences(
         self,
@@ -260,9 +255,8 @@ class Explainer:
         least_saliency: float = 0.05,
     ) -> contract.Correspondences:
         """Patches of two pictures that are each other's most similar; `surroundings` compares what lies around too."""
-        both = as_rgb(first), as_rgb(second)
         how = int(layer), facet, int(pairs), bool(surroundings), float(least_saliency)
-        return self._answer("features/correspondences", both, model, size, *how)
+        return self._answer(answers.features.correspondences, as_rgb(first), as_rgb(second), model, size, *how)
 
     def segments(
         self,
@@ -277,7 +271,7 @@ class Explainer:
     ) -> contract.Segmentation:
         """A segment for each patch: `count` by k-means, or by the normalised cut, whose other side `flip` takes."""
         how = int(layer), facet, method, int(count), bool(flip)
-        return self._answer("features/segments", as_rgb(image), model, size, *how)
+        return self._answer(answers.features.segments, as_rgb(image), model, size, *how)
 
     def token_norms(
         self,
@@ -288,12 +282,12 @@ class Explainer:
         threshold: float | None = None,
     ) -> contract.TokenNorms:
         """Lengths of the tokens in every layer, which are far out, and what the prefix tokens absorb."""
-        limit = None if threshold is None else float(threshold)
-        return self._answer("features/norms", as_rgb(image), model, size, int(layer), limit)
+        threshold = None if threshold is None else float(threshold)
+        return self._answer(answers.features.token_norms, as_rgb(image), model, size, int(layer), threshold)
 
     def evolution(self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE) -> contract.Evolution:
         """How alike tokens are to themselves at other depths, and what the head would read at each."""
-        return self._answer("features/evolution", as_rgb(image), model, size)
+        return self._answer(answers.features.evolution, as_rgb(image), model, size)
 
     def alike(
         self,
@@ -304,19 +298,19 @@ class Explainer:
         plane: contract.Plane = "pca",
     ) -> contract.Alike:
         """One's own pictures and the examples in order of likeness to a picture, and all of them on a plane."""
-        return self._answer("alike/alike", as_rgb(image), tuple(map(as_rgb, own)), model, by, plane)
+        return self._answer(answers.alike.alike, as_rgb(image), tuple(map(as_rgb, own)), model, by, plane)
 
     def picture_vectors(self, images: Sequence[Picture], model: str) -> contract.PictureVectors:
         """One unit vector per picture, by which whole pictures are compared."""
-        return self._answer("own_classes/vectors", tuple(as_rgb(image) for image in images), model)
+        return self._answer(answers.own_classes.picture_vectors, tuple(as_rgb(image) for image in images), model)
 
     def own_classes(self, image: Picture, own: contract.OwnClasses, model: str) -> contract.OwnPrediction:
         """What a picture is by one's own classes: k-NN votes, a probe's probabilities, and how good both are."""
-        return self._answer("own_classes/classify", as_rgb(image), own, model)
+        return self._answer(answers.own_classes.own_classes, as_rgb(image), own, model)
 
     def targets(self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE, top: int = 5) -> contract.Targets:
         """What relevance can be asked for: the model's classes, or for a model without a head the example pictures."""
-        return self._answer("relevance/targets", as_rgb(image), model, size, int(top))
+        return self._answer(answers.targets.targets, as_rgb(image), model, size, int(top))
 
     def relevance(
         self,
@@ -331,7 +325,7 @@ class Explainer:
         """What a target (an index into `targets`) owes to each patch, by each of the methods. Long methods come whole,
         or with `part` in parts that add up: the answer says how many there are."""
         asked = as_rgb(image), model, size, int(target), tuple(methods), options
-        return self._answer("relevance/maps", *asked, None if part is None else int(part))
+        return self._answer(answers.relevance.relevance, *asked, None if part is None else int(part))
 
     def faithfulness(
         self,
@@ -346,16 +340,15 @@ class Explainer:
     ) -> contract.Faithfulness:
         """Deletion and insertion curves over patches in the order of a map (rows, cols), or in a random one (None)."""
         asked = as_rgb(image), model, size, int(target), values, baseline, int(steps), int(seed)
-        return self._answer("relevance/faithfulness", *asked)
+        return self._answer(answers.relevance.faithfulness, *asked)
 
     # ---------------------------------------------------------------------------------------------------- the answers
 
-    def _compute(self, question: str, *args):
-        """The one way to the model: `question` is "topic/function" of vit_demo/answers.
+    def _compute(self, answer: Callable[..., T], *args) -> T:
+        """The one way to the model: `answer` is a function of vit_demo/answers, which gets the engine and `args`.
 
-        On ZeroGPU it runs in another process, so arguments and answers are plain data."""
-        topic, _, function = question.partition("/")
-        return getattr(importlib.import_module(f"vit_demo.answers.{topic}"), function)(self._engine, *args)
+        On ZeroGPU it runs in another process, so arguments and answers are plain data that pickle."""
+        return answer(self._engine, *args)
 
     @property
     def _engine(self) -> Engine:
@@ -369,7 +362,7 @@ class Explainer:
         return self._made
 
     def _gallery(self) -> tuple[Example, ...]:
-        return read_gallery(gallery_folder()) if self._examples is None else self._examples
+        return read_gallery() if self._examples is None else self._examples
 
     @property
     def hardware(self) -> Hardware:

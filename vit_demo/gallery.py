@@ -13,6 +13,9 @@ from PIL import Image
 
 THUMBNAIL_PX = 160
 INDEX = "gallery.json"
+_INSTALLED = Path(__file__).parent / "examples"
+# Where our own pictures lie: inside the package where it was installed, beside it in a clone.
+EXAMPLES = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[1] / "examples"
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,7 @@ class Example:
         return {"title": self.title, "author": self.author, "licence": self.licence}
 
 
-def gallery_folder() -> Path:
-    """Where the pictures lie: beside the package in a clone, inside it where it was installed."""
-    installed = Path(__file__).parent / "examples"
-    return installed if installed.is_dir() else Path(__file__).parents[1] / "examples"
-
-
-def read_gallery(folder: Path) -> tuple[Example, ...]:
+def read_gallery(folder: Path = EXAMPLES) -> tuple[Example, ...]:
     """All pictures of a folder's gallery.json, in its order; none where it has no gallery.json."""
     index = folder / INDEX
     entries = json.loads(index.read_text(encoding="utf-8")) if index.is_file() else []

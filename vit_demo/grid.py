@@ -1,4 +1,4 @@
-"""PatchGrid: pixel ↔ patch ↔ token. The only place that knows how many prefix tokens stand before the patches."""
+"""PatchGrid: patch ↔ token. The only place that knows how many prefix tokens stand before the patches."""
 
 from __future__ import annotations
 
@@ -42,13 +42,6 @@ class PatchGrid:
     @property
     def shape(self) -> tuple[int, int]:
         return self.rows, self.cols
-
-    def patch_at(self, x_px: float, y_px: float) -> tuple[int, int]:
-        """(row, col) of the patch under a point, in pixels of the picture the model saw; points outside are moved to
-        the nearest patch."""
-        row = min(max(int(y_px // self.patch_px), 0), self.rows - 1)
-        col = min(max(int(x_px // self.patch_px), 0), self.cols - 1)
-        return row, col
 
     def token_of_patch(self, row: int, col: int) -> int:
         """Token number of a patch. Raises ValueError outside the grid."""

@@ -28,7 +28,10 @@ def grid_of(prefix: tuple[str, ...]) -> PatchGrid:
 def trace_of(grid: PatchGrid, *queries_and_keys: tuple[torch.Tensor, torch.Tensor]) -> Trace:
     """A trace of these q and k, each (B, h, N, d), a pair for each layer."""
     nothing = torch.zeros(1)
-    return Trace(grid=grid, layers=[LayerTrace(q, k, nothing, nothing) for q, k in queries_and_keys])
+    trace = Trace()
+    trace.start(grid, nothing)
+    trace.layers += [LayerTrace(q, k, nothing, nothing, nothing) for q, k in queries_and_keys]
+    return trace
 
 
 def random_trace(grid: PatchGrid, layers: int = 2, batch: int = 2, heads: int = 3, d: int = 8) -> Trace:

@@ -22,7 +22,7 @@ from vit_demo.analysis.perturbation import (
     random_masks,
     scores_of_hidden,
 )
-from vit_demo.analysis.relevance import Target, score, tokens_after
+from vit_demo.analysis.relevance import Target, score
 from vit_demo.model import VisionTransformer, ViTConfig
 
 PATCH_PX, ROWS, COLS, CLASS = 8, 4, 7, 1
@@ -274,4 +274,4 @@ def test_the_area_is_scikit_learns():
 def test_a_target_below_the_last_layer_is_read_there(model):
     target = Target(0, CLASS)
     got = scores_of_hidden(model, target, pixels(), baseline(), torch.ones(1, ROWS, COLS))
-    assert got[0].item() == pytest.approx(score(model, target, tokens_after(model, pixels(), 0))[0].item(), abs=1e-6)
+    assert got[0].item() == pytest.approx(score(model, target, model.tokens_after(pixels(), 0))[0].item(), abs=1e-6)

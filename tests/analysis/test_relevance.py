@@ -20,7 +20,6 @@ from vit_demo.analysis.relevance import (
     readout_row,
     score,
     sum_per_patch,
-    tokens_after,
     walk_down,
 )
 from vit_demo.model import RopeConfig, Trace, VisionTransformer, ViTConfig
@@ -158,12 +157,12 @@ def test_tokens_after_a_layer_equal_the_traces_residual_bit_by_bit(named):
     _, model = named
     trace = traced(model)
     for layer in range(DEPTH):
-        assert torch.equal(tokens_after(model, pixels(), layer), trace.layers[layer].residual)
+        assert torch.equal(model.tokens_after(pixels(), layer), trace.layers[layer].residual)
 
 
 def test_a_class_is_scored_by_its_logit_and_its_probability(named):
     _, model = named
-    logits, residual = model(pixels()).logits, tokens_after(model, pixels(), DEPTH - 1)
+    logits, residual = model(pixels()).logits, model.tokens_after(pixels(), DEPTH - 1)
     assert torch.equal(score(model, class_target(), residual), logits[:, CLASS])
     odds = np.exp(logits[0].double().numpy())
     assert score(model, class_target(), residual, probability=True).item() == pytest.approx(odds[CLASS] / odds.sum())
@@ -175,7 +174,7 @@ def test_an_example_is_scored_as_the_predict_tab_compares(options, centred):
     model = make(num_classes=0, **options)
     gallery = torch.stack([picture_features(model, traced(model, seed), 1)[0] for seed in (7, 8, 9)])
     wanted = compare_with_gallery(picture_features(model, traced(model), 1)[0], gallery, centred)
-    residual = tokens_after(model, pixels(), 1)
+    residual = model.tokens_after(pixels(), 1)
     got = [score(model, example_target(1, gallery, i, centred), residual).item() for i in range(3)]
     assert got == pytest.approx(wanted.tolist(), abs=1e-6)
     assert np.ptp(got) > 0.01
@@ -183,7 +182,7 @@ def test_an_example_is_scored_as_the_predict_tab_compares(options, centred):
 
 def test_the_read_out_row_is_what_the_head_reads(named, monkeypatch):
     name, model = named
-    row = readout_row(model, class_target(), tokens_after(model, pixels(), DEPTH - 1))
+    row = readout_row(model, class_target(), model.tokens_after(pixels(), DEPTH - 1))
     assert np.abs(row.numpy() - row_of(name, Explicit(model, monkeypatch))).max() < 1e-6
     assert row.sum().item() == pytest.approx(1, abs=1e-6)
 
@@ -191,7 +190,7 @@ def test_the_read_out_row_is_what_the_head_reads(named, monkeypatch):
 def test_a_comparison_is_read_from_the_class_token_or_from_all_tokens():
     for options, wanted in ((dict(num_registers=2), [1] + [0] * (2 + PATCHES)), (NO_CLASS, [1 / PATCHES] * PATCHES)):
         model = make(num_classes=0, **options | ({} if "num_registers" in options else {"pool": "avg"}))
-        row = readout_row(model, example(model, 1), tokens_after(model, pixels(), 1))
+        row = readout_row(model, example(model, 1), model.tokens_after(pixels(), 1))
         assert row.tolist() == pytest.approx(wanted)
 
 
@@ -343,7 +342,7 @@ def test_grad_cam_equals_pytorch_grad_cam(name):
 def test_grad_cam_of_a_post_norm_block_takes_the_attention_branch_alone(monkeypatch):
     """What attention reads goes on beside it too: the gradient is that through attention, by autograd on a copy."""
     model = make(block_norm="post")
-    block, entering = model.blocks[-1], tokens_after(model, pixels(), DEPTH - 2)
+    block, entering = model.blocks[-1], model.tokens_after(pixels(), DEPTH - 2)
     copy = entering.clone().requires_grad_()
     x = entering + block.norm1(block.attn(copy, None, None))
     x = x + block.norm2(block.mlp(x))

@@ -24,6 +24,8 @@ WORKER = r"""
 import json, logging, socket, sys, threading, time, traceback
 from unittest import mock
 from vit_demo.checkpoints import sources
+from vit_demo.checkpoints.hub_cache import on_disk
+from vit_demo.checkpoints.reach import hub_reachable
 from vit_demo.contract import ModelError
 
 logging.basicConfig(level=logging.DEBUG)  # what goes to the log is searched for secrets, too
@@ -39,6 +41,8 @@ def locked_disk(*_, **__):
     raise PermissionError(13, "Permission denied", "/home/somebody/.cache/blob")
 
 FAULTS = {"slow_name_lookup": slow_name_lookup, "full_disk": full_disk, "locked_disk": locked_disk}
+
+CALLS = {"on_disk": on_disk, "hub_reachable": hub_reachable}
 
 def ask(call, args, options, progress_error):
     told = []
@@ -62,7 +66,7 @@ def ask(call, args, options, progress_error):
     elif call == "loaded":
         value = args[0] in sys.modules
     else:
-        value = getattr(sources, call)(*args, **options)
+        value = CALLS[call](*args, **options)
     return value, told
 
 def error_of(name):

@@ -123,7 +123,7 @@ def test_the_cards_say_the_figures_that_were_measured(language):
 
 
 def test_with_nothing_else_on_disk_the_page_opens_with_our_own_model(monkeypatch):
-    monkeypatch.setattr("vit_demo.checkpoints.sources.on_disk", lambda name: False)
+    monkeypatch.setattr("vit_demo.checkpoints.hub_cache.on_disk", lambda name: False)
     monkeypatch.setattr("vit_demo.checkpoints.embedded.is_converted", lambda: False)
     monkeypatch.setattr("vit_demo.checkpoints.embedded.is_installed", lambda: False)
     for hub in (None, True, False):

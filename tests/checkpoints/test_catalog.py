@@ -173,7 +173,7 @@ def test_statuses_follow_the_hub_without_asking_it(silent, hub, availability, re
 
 
 def test_a_model_on_disk_is_on_disk_whatever_the_hub(silent):
-    silent.setattr("vit_demo.checkpoints.sources.on_disk", lambda name: name == FIRST_DOWNLOAD)
+    silent.setattr("vit_demo.checkpoints.hub_cache.on_disk", lambda name: name == FIRST_DOWNLOAD)
     for hub in (None, True, False):
         assert {s.card.id for s in statuses(hub) if s.availability == "on_disk"} == {FIRST_DOWNLOAD, *OWN}
 

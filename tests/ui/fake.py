@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from vit_demo.contract import (
+    CLASS_TOKEN,
+    DEFAULT_OPTIONS,
     Alike,
     Correspondences,
     DemoError,
@@ -49,7 +51,8 @@ from vit_demo.contract import (
     TrainingRecord,
     Wall,
 )
-from vit_demo.contract.relevance import LONG_METHODS, SIGNED_METHODS
+from vit_demo.contract import NATIVE_SIZE as NATIVE
+from vit_demo.contract.relevance import LONG_METHODS, QUICK_METHODS, SIGNED_METHODS
 from vit_demo.grid import PatchGrid
 from vit_demo.ink import as_mnist, as_picture, ink_of_photograph
 from vit_demo.preprocess import input_size
@@ -113,7 +116,7 @@ class FakeExplainer:
     def default_model(self) -> str:
         return HEAD
 
-    def details(self, model: str, progress=None) -> ModelDetails:
+    def details(self, model, progress=None) -> ModelDetails:
         self._asked("details", model)
         if progress is not None:
             progress(11_000_000, 22_000_000)
@@ -125,7 +128,7 @@ class FakeExplainer:
         )
         return ModelDetails(card(model), depth, heads, prefixes, PATCH_PX, sizes, PreprocessSpec(NATIVE_SIZE))
 
-    def predict(self, image: np.ndarray, model: str, size: SizeChoice, top: int = 5) -> Prediction | Neighbours:
+    def predict(self, image, model, size=NATIVE, top=5) -> Prediction | Neighbours:
         self._asked("predict", model, size)
         info, picture = self._run(image, model, size)
         if model == HEAD:
@@ -133,7 +136,7 @@ class FakeExplainer:
         names, labels = self.neighbours
         return Neighbours(names, labels, (0.5, -0.25), (("kitten", 0.995), ("dog", 0.005)), 2, True, picture, info)
 
-    def attention(self, image: np.ndarray, model: str, size: SizeChoice, query: TokenQuery, layer: int) -> HeadMaps:
+    def attention(self, image, model, size=NATIVE, query=CLASS_TOKEN, layer=-1) -> HeadMaps:
         self._asked("attention", model, size, query, layer)
         info, picture = self._run(image, model, size)
         rows = self.rows(info, query, layer)
@@ -158,7 +161,7 @@ class FakeExplainer:
         """(heads, tokens) of one token."""
         return cls.matrix(info, layer)[:, query.token(info.grid)]
 
-    def attention_layer(self, image: np.ndarray, model: str, size: SizeChoice, layer: int) -> LayerTensors:
+    def attention_layer(self, image, model, size=NATIVE, layer=-1) -> LayerTensors:
         self._asked("attention_layer", model, size, layer)
         info, picture = self._run(image, model, size)
         queries, keys = self.queries_and_keys(info, layer)
@@ -178,7 +181,7 @@ class FakeExplainer:
             info=info,
         )
 
-    def attention_wall(self, image: np.ndarray, model: str, size: SizeChoice) -> Wall:
+    def attention_wall(self, image, model, size=NATIVE) -> Wall:
         self._asked("attention_wall", model, size)
         info, _ = self._run(image, model, size)
         rows = np.stack([self.rows(info, TokenQuery(), layer) for layer in range(info.depth)])
@@ -192,7 +195,7 @@ class FakeExplainer:
             info,
         )
 
-    def depth(self, image: np.ndarray, model: str, size: SizeChoice, keep_pass: bool = True) -> LayerHeadTable:
+    def depth(self, image, model, size=NATIVE, keep_pass=True) -> LayerHeadTable:
         """Different for every picture; the first distance is the mean of the picture's pixels."""
         self._asked("depth", model, size, keep_pass)
         info, _ = self._run(image, model, size)
@@ -209,7 +212,7 @@ class FakeExplainer:
             grid=info.grid,
         )
 
-    def position_similarity(self, model: str, size: SizeChoice, image: np.ndarray | None = None) -> Similarity:
+    def position_similarity(self, model, size=NATIVE, image=None) -> Similarity:
         self._asked("position_similarity", model, size)
         grid = self._grid(np.zeros((*NATIVE_SIZE, 3), np.uint8) if image is None else image, model, size)
         matrix = np.random.default_rng(3).uniform(-1, 1, (grid.num_patches, grid.num_patches))
@@ -217,7 +220,7 @@ class FakeExplainer:
         native = grid.shape == (3, 5)
         return Similarity(matrix.astype(np.float32), grid, self.kind, (low, 1.0), native)
 
-    def read_drawing(self, ink: np.ndarray) -> DigitReadings:
+    def read_drawing(self, ink) -> DigitReadings:
         """Two moments; different for every drawing."""
         centred = as_mnist(ink)
         picture, noise = as_picture(centred), np.random.default_rng(int(1000 * centred.sum()))
@@ -230,7 +233,7 @@ class FakeExplainer:
             readings.append(DigitReading(model, epoch, noise.dirichlet(np.ones(10)), maps, rows[:, :, :2], info))
         return DigitReadings(picture, tuple("0123456789"), tuple(readings), not centred.any())
 
-    def ink_of_photograph(self, image: np.ndarray) -> np.ndarray:
+    def ink_of_photograph(self, image) -> np.ndarray:
         return ink_of_photograph(image)
 
     def training_record(self) -> TrainingRecord:
@@ -238,14 +241,12 @@ class FakeExplainer:
         moments = ((0, FEATURES), (3, HEAD))
         return TrainingRecord(curve, curve / 2, 1 - curve / 2, np.eye(10, dtype=int), 0.75, 800, 200, moments)
 
-    def filters(self, model: str, count: int = 28) -> FilterBank:
+    def filters(self, model, count=28) -> FilterBank:
         self._asked("filters", model)
         noise = np.random.default_rng(4)
         return FilterBank(noise.uniform(size=(count, PATCH_PX, PATCH_PX, 3)), np.full(count, 0.5 / count), 192)
 
-    def position_structure(
-        self, model: str, size: SizeChoice, image: np.ndarray | None = None, components: int = 12
-    ) -> PositionStructure:
+    def position_structure(self, model, size=NATIVE, image=None, components=12) -> PositionStructure:
         self._asked("position_structure", model, size)
         grid, noise = self._grid(image, model, size), np.random.default_rng(5)
         by_offset = noise.uniform(-1, 1, (2 * grid.rows - 1, 2 * grid.cols - 1))
@@ -253,16 +254,14 @@ class FakeExplainer:
         maps = noise.normal(size=(count, *grid.shape))
         return PositionStructure(by_offset, maps, np.full(count, 0.05), grid, self.kind)
 
-    def filter_responses(
-        self, image: np.ndarray, model: str, size: SizeChoice, count: int | None = 28
-    ) -> FilterResponses:
+    def filter_responses(self, image, model, size=NATIVE, count=28) -> FilterResponses:
         self._asked("filter_responses", model, size, count)
         info, picture = self._run(image, model, size)
         noise = np.random.default_rng(6)
         filters = noise.uniform(size=(count or 192, PATCH_PX, PATCH_PX, 3))
         return FilterResponses(filters, noise.normal(size=(len(filters), *info.grid.shape)), picture, info.grid)
 
-    def input_parts(self, image: np.ndarray, model: str, size: SizeChoice) -> InputParts:
+    def input_parts(self, image, model, size=NATIVE) -> InputParts:
         self._asked("input_parts", model, size)
         info, picture = self._run(image, model, size)
         maps = np.random.default_rng(7).uniform(1, 2, (4, *info.grid.shape))
@@ -272,9 +271,7 @@ class FakeExplainer:
         places, cosine = (maps[1], maps[3] - 1.5) if table else (None, None)
         return InputParts(maps[0], places, maps[2], cosine, names, prefix[: len(names)], picture, info.grid)
 
-    def stretched_table(
-        self, model: str, grid: tuple[int, int], first: str | None, second: str, component: int = 0
-    ) -> StretchedTable:
+    def stretched_table(self, model, grid, first=None, second="google", component=0) -> StretchedTable:
         self._asked("stretched_table", model, grid, first, second, component)
         if self.kind == "rope":
             raise DemoError("embeddings.no_table", title=card(model).title)
@@ -290,9 +287,7 @@ class FakeExplainer:
             positions=noise.uniform(size=grid),
         )
 
-    def interpolation(
-        self, image: np.ndarray, model: str, size: SizeChoice, first: str | None, second: str
-    ) -> Interpolation:
+    def interpolation(self, image, model, size=NATIVE, first=None, second="google") -> Interpolation:
         self._asked("interpolation", model, size, first, second)
         if self.kind == "rope":
             raise DemoError("embeddings.no_table", title=card(model).title)
@@ -307,9 +302,7 @@ class FakeExplainer:
             grid=info.grid,
         )
 
-    def rotation(
-        self, image: np.ndarray, model: str, size: SizeChoice, query: TokenQuery, layer: int, head: int = 0
-    ) -> Rotation:
+    def rotation(self, image, model, size=NATIVE, query=CLASS_TOKEN, layer=-1, head=0) -> Rotation:
         self._asked("rotation", model, size, query, layer, head)
         if self.kind != "rope":
             raise DemoError("embeddings.no_rotation", title=card(model).title)
@@ -323,7 +316,7 @@ class FakeExplainer:
 
     # ----------------------------------------------------------------------------------------------------- relevance
 
-    def targets(self, image, model, size, top=5):
+    def targets(self, image, model, size=NATIVE, top=5):
         self._asked("targets", model, size, top)
         info, picture = self._run(image, model, size)
         if model == HEAD:
@@ -339,7 +332,7 @@ class FakeExplainer:
         noise = np.random.default_rng([target, *method.encode()])
         return noise.uniform(-1 if method in SIGNED_METHODS else 0, 1, info.grid.shape).astype(np.float32)
 
-    def relevance(self, image, model, size, target, methods, options, part=None):
+    def relevance(self, image, model, size=NATIVE, target=0, methods=QUICK_METHODS, options=DEFAULT_OPTIONS, part=None):
         self._asked("relevance", model, size, target, methods, options, part)
         info, picture = self._run(image, model, size)
         maps = []
@@ -354,7 +347,7 @@ class FakeExplainer:
         layer = info.depth - 1 if model == HEAD else 2
         return Relevance(tuple(maps), target, names[target], kind, 2.5, None, layer, 9.0, picture, info)
 
-    def faithfulness(self, image, model, size, target, values, baseline="mean", steps=16, seed=0):
+    def faithfulness(self, image, model, size=NATIVE, target=0, values=None, baseline="mean", steps=16, seed=0):
         self._asked("faithfulness", model, size, target, None if values is None else float(values.sum()), baseline)
         info, _ = self._run(image, model, size)
         fractions = np.linspace(0, 1, 5)
@@ -374,7 +367,7 @@ class FakeExplainer:
         vectors = noise.normal(size=(info.grid.num_patches, 8))
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
-    def pca(self, images, model, size, layer=-1, facet="token", method="dinov2", foreground=True, flip=False):
+    def pca(self, images, model, size=NATIVE, layer=-1, facet="token", method="dinov2", foreground=True, flip=False):
         self._asked("pca", len(images), model, size, layer, facet, method, foreground, flip)
         runs = [self._run(image, model, size) for image in images]
         shown = [np.indices(info.grid.shape).sum(axis=0) % 2 == int(flip) for info, _ in runs]
@@ -387,13 +380,22 @@ class FakeExplainer:
         explained = np.array([0.5, 0.25, 0.125])
         return PcaImages(tuple(colours), tuple(shown), pictures, explained, method, facet, layer, runs[0][0])
 
-    def patch_features(self, image, model, size, layer=-1, facet="token"):
+    def patch_features(self, image, model, size=NATIVE, layer=-1, facet="token"):
         self._asked("patch_features", model, size, layer, facet)
         info, picture = self._run(image, model, size)
         return PatchFeatures(self.tokens(image, info, layer, facet), info.grid, facet, layer, picture, info)
 
     def correspondences(
-        self, first, second, model, size, layer=-1, facet="key", pairs=10, surroundings=False, least_saliency=0.05
+        self,
+        first,
+        second,
+        model,
+        size=NATIVE,
+        layer=-1,
+        facet="key",
+        pairs=10,
+        surroundings=False,
+        least_saliency=0.05,
     ):
         self._asked("correspondences", model, size, layer, facet, pairs, surroundings)
         info, picture = self._run(first, model, size)
@@ -403,7 +405,7 @@ class FakeExplainer:
         cosines = np.array([0.75, 0.5, -0.25])
         return Correspondences(places, places[::-1], cosines, 7, maps, (picture, picture2), facet, layer, info)
 
-    def segments(self, image, model, size, layer=-1, facet="key", method="kmeans", count=4, flip=False):
+    def segments(self, image, model, size=NATIVE, layer=-1, facet="key", method="kmeans", count=4, flip=False):
         self._asked("segments", model, size, layer, facet, method, count, flip)
         info, picture = self._run(image, model, size)
         numbers = np.arange(info.grid.num_patches).reshape(info.grid.shape)
@@ -411,7 +413,7 @@ class FakeExplainer:
         labels = numbers % count if cut is None else (cut > 0).astype(int)
         return Segmentation(labels, count if cut is None else 2, method, facet, layer, cut, picture, info)
 
-    def token_norms(self, image, model, size, layer=-1, threshold=None):
+    def token_norms(self, image, model, size=NATIVE, layer=-1, threshold=None):
         self._asked("token_norms", model, size, layer, threshold)
         info, picture = self._run(image, model, size)
         noise = np.random.default_rng(7)
@@ -424,7 +426,7 @@ class FakeExplainer:
         given = threshold is not None
         return TokenNorms(patches, norms, layer, limit, given, patches[layer] > limit, *maps, picture, info)
 
-    def evolution(self, image, model, size):
+    def evolution(self, image, model, size=NATIVE):
         self._asked("evolution", model, size)
         info, picture = self._run(image, model, size)
         depth, noise = info.depth, np.random.default_rng(8)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -38,15 +37,16 @@ def _row(q: Tensor, k: Tensor, token: int) -> Tensor:
     return (query @ k.transpose(-2, -1)).squeeze(-2).softmax(dim=-1)
 
 
-@dataclass
 class RowTrace(Trace):
     """A trace that keeps one token's row of each layer and nothing else: for many pictures in a row.
 
     `rows[layer]` is (B, h, N), equal to `attention_rows` of a full trace; the memory is that of the rows.
     """
 
-    token: int = 0
-    rows: list[Tensor] = field(default_factory=list)
+    def __init__(self, token: int = 0):
+        super().__init__()
+        self.token = token
+        self.rows: list[Tensor] = []
 
     def keep_attention(self, q: Tensor, k: Tensor, v: Tensor, out: Tensor) -> None:
         self.rows.append(_row(q, k, self.token))

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vit_demo.analysis.relevance import Target, score, sum_per_patch, tokens_after
+from vit_demo.analysis.relevance import Target, score, sum_per_patch
 from vit_demo.model.vit import VisionTransformer
 
 Baseline = Literal["mean", "blur", "black"]
@@ -61,7 +61,7 @@ def scores_of_hidden(
     found = []
     for some in keep.split(pictures_at_once(model, pixels)):
         hidden = hide(pixels, baseline, some.to(pixels), model.config.patch_px)
-        found.append(score(model, target, tokens_after(model, hidden, target.layer), probability))
+        found.append(score(model, target, model.tokens_after(hidden, target.layer), probability))
     return torch.cat(found)
 
 
@@ -139,7 +139,7 @@ def integrated_gradients(
     for some, of_some in zip(fractions.to(pixels).split(at_once), weights.to(pixels).split(at_once), strict=True):
         with torch.enable_grad():
             steps = torch.lerp(baseline, pixels, some[:, None, None, None]).detach().requires_grad_()
-            value = score(model, target, tokens_after(model, steps, target.layer)).sum()
+            value = score(model, target, model.tokens_after(steps, target.layer)).sum()
             (of_steps,) = torch.autograd.grad(value, steps)
         total += torch.einsum("s,schw->chw", of_some, of_steps)
     return sum_per_patch(total * (pixels - baseline)[0], model.config.patch_px)

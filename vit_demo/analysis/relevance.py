@@ -45,15 +45,6 @@ def example_target(layer: int, gallery: Tensor, index: int, centred: bool) -> Ta
     return Target(layer, reference=F.normalize(example, dim=-1), mean=mean)
 
 
-def tokens_after(model: VisionTransformer, pixels: Tensor, layer: int) -> Tensor:
-    """The residual stream (B, N, D) at a layer's output, from pixels (B, 3, H, W); no later layer is computed."""
-    grid = model.grid_of(pixels)
-    x = model.embed(pixels, grid)
-    for block, table in list(zip(model.blocks, model.rope_tables(grid), strict=True))[: layer + 1]:
-        x = block(x, table, None)
-    return x
-
-
 def score(model: VisionTransformer, target: Target, residual: Tensor, probability: bool = False) -> Tensor:
     """The target's value, (B,), from the residual stream (B, N, D) of a layer, its own or another.
 

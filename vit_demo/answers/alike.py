@@ -32,13 +32,14 @@ def alike(engine: Engine, image: np.ndarray, own: Pictures, model: str, by: Pict
     # The picture itself is no find, be it an example or one of the visitor's.
     kept = [i for i, digest in enumerate(there) if digest != digests[-1]]
     vectors = torch.cat([theirs, examples.vectors.cpu()])[kept]
-    cosines = features.compare_with_gallery(query, vectors, centred) if kept else torch.zeros(0)
+    with engine.computing():
+        cosines = features.compare_with_gallery(query, vectors, centred) if kept else torch.zeros(0)
     order = torch.argsort(cosines, descending=True, stable=True).tolist()
     placed = torch.cat([vectors[order], query[None]])
     planes = ("pca", "umap") if len(placed) >= FEWEST_FOR_UMAP and find_spec("umap") else ("pca",)
     plane = plane if plane in planes else "pca"
     name = ("plane", plane, model, loaded.revision, by, *(there[i] for i in kept), digests[-1])
-    make = lambda: _plane(placed, plane)  # noqa: E731 – UMAP takes seconds
+    make = lambda: _plane(engine, placed, plane)  # noqa: E731 – UMAP takes seconds
     places, explained = engine.kept.get_or_make(name, make, lambda made: made[0].nbytes)[0]
     return Alike(
         own=tuple(kept[i] if kept[i] < len(own) else None for i in order),
@@ -54,9 +55,10 @@ def alike(engine: Engine, image: np.ndarray, own: Pictures, model: str, by: Pict
     )
 
 
-def _plane(vectors: torch.Tensor, plane: Plane) -> tuple[np.ndarray, np.ndarray | None]:
+def _plane(engine: Engine, vectors: torch.Tensor, plane: Plane) -> tuple[np.ndarray, np.ndarray | None]:
     """(places (n, 2) of unit vectors (n, D), shares of variance of both axes or None)."""
     if plane == "umap":
         return features.umap_places(vectors), None
-    components = features.principal_components(vectors, 2)
-    return components.scores(vectors).numpy(), components.share.numpy()
+    with engine.computing():
+        components = features.principal_components(vectors, 2)
+        return components.scores(vectors).numpy(), components.share.numpy()

@@ -24,11 +24,13 @@ MOST_ROUNDING = 6e-4  # of a row's top; the promise is 1e-3, and not every row i
 LOOKED_AT = 16  # rows of each head
 
 
-def rows(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, query: TokenQuery, layer: int) -> HeadMaps:
+def attention(
+    engine: Engine, image: np.ndarray, model: str, size: SizeChoice, query: TokenQuery, layer: int
+) -> HeadMaps:
     """Where one token looks, for every head of a layer."""
     run = engine.run(image, model, size)
     grid, layer = run.info.grid, checked_layer(layer, run.info.depth)
-    with torch.inference_mode():
+    with engine.computing():
         shares = attention_rows(run.trace, layer, query.token(grid))[0].cpu().numpy()  # (h, N)
     prefix = grid.num_prefix_tokens
     return HeadMaps(
@@ -48,7 +50,7 @@ def checked_layer(layer: int, depth: int) -> int:
     return layer % depth
 
 
-def layer_tensors(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, layer: int) -> LayerTensors:
+def attention_layer(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, layer: int) -> LayerTensors:
     """What one layer's attention is made of, in a form that is small to send and exact enough to compute with; kept."""
     loaded, run = engine.load(model), engine.run(image, model, size)
     layer = checked_layer(layer, run.info.depth)
@@ -117,7 +119,7 @@ def from_steps(integers: np.ndarray, steps: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(integers.astype(np.float32) * steps[:, None])
 
 
-def wall(engine: Engine, image: np.ndarray, model: str, size: SizeChoice) -> Wall:
+def attention_wall(engine: Engine, image: np.ndarray, model: str, size: SizeChoice) -> Wall:
     """The class token's row of every layer and head as thumbnails; without one, the mean of the patches' rows."""
     run = engine.run(image, model, size)
     grid, prefix = run.info.grid, run.info.grid.num_prefix_tokens

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 
 from vit_demo.analysis.depth import HeadStatistics, depth_statistics, patch_distances_px
 from vit_demo.contract import LayerHeadTable, SizeChoice
@@ -14,7 +13,7 @@ from vit_demo.grid import PatchGrid
 from vit_demo.model import Trace
 
 
-def table(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, keep_pass: bool) -> LayerHeadTable:
+def depth(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, keep_pass: bool) -> LayerHeadTable:
     """Statistics per layer and head for one picture; kept by content.
 
     Without `keep_pass` (one picture of many) its forward pass is let go, so that it pushes no one else's out of memory.
@@ -25,7 +24,7 @@ def table(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, keep_
     def trace() -> Trace:
         if keep_pass or engine.runs.get((model, loaded.revision, prepared.digest)) is not None:
             return engine.run(image, model, size).trace
-        pixels = torch.from_numpy(prepared.pixels)[None].to(engine.hardware.device)
+        pixels = engine.pixels(prepared)
         return engine.encode(loaded, pixels)[0]
 
     def make() -> tuple[HeadStatistics, PatchGrid]:

@@ -26,7 +26,7 @@ def details(engine: Engine, model: str, progress: Callable[[int, int], None] | N
     )
 
 
-def prepare(engine: Engine, model: str) -> None:
+def prepare_views(engine: Engine, model: str) -> None:
     """What somebody's first look at a view would wait for: scikit-learn and scipy, two seconds of import, and for a
     model without classes the examples that it is asked about instead."""
     import sklearn.cluster

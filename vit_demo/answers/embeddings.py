@@ -6,15 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vit_demo.analysis.embeddings import (
-    filter_components,
-    filter_responses,
-    input_anatomy,
-    position_components,
-    position_similarity,
-    rope_kernel,
-    similarity_by_offset,
-)
+from vit_demo.analysis import embeddings as analysis
 from vit_demo.checkpoints.load import LoadedModel
 from vit_demo.contract import (
     DemoError,
@@ -30,16 +22,18 @@ from vit_demo.grid import PatchGrid
 from vit_demo.preprocess import input_size
 
 
-def positions(engine: Engine, model: str, size: SizeChoice, image: np.ndarray | None) -> Similarity:
+def position_similarity(engine: Engine, model: str, size: SizeChoice, image: np.ndarray | None) -> Similarity:
     """Similarity of every position with every other: on the native grid, or on a picture's at that size."""
     loaded = engine.load(model)
     grid = grid_of(loaded, size, image)
-    matrix, kind = _similarity(loaded, grid)
-    limits = (-1.0, 1.0) if kind == "learned" else (float(matrix.min()), 1.0)
-    return Similarity(matrix.cpu().numpy(), grid, kind, limits, grid.shape == loaded.model.config.native_grid)
+    with engine.computing():
+        matrix, kind = _similarity(loaded, grid)
+    numbers = matrix.cpu().numpy()
+    limits = (-1.0, 1.0) if kind == "learned" else (float(numbers.min()), 1.0)
+    return Similarity(numbers, grid, kind, limits, grid.shape == loaded.model.config.native_grid)
 
 
-def structure(
+def position_structure(
     engine: Engine, model: str, size: SizeChoice, image: np.ndarray | None, components: int
 ) -> PositionStructure:
     """The similarities by offset, and the principal components of the table over the grid."""
@@ -47,13 +41,13 @@ def structure(
     grid = grid_of(loaded, size, image)
 
     def make() -> PositionStructure:
-        matrix, kind = _similarity(loaded, grid)
         maps, share = torch.zeros(0, *grid.shape), torch.zeros(0)
-        with torch.inference_mode():
+        with engine.computing():
+            matrix, kind = _similarity(loaded, grid)
             if kind == "learned":
                 table = loaded.model.positions(grid.shape)[1][0]
-                maps, share = position_components(table, grid.shape, max(1, components))
-            by_offset = similarity_by_offset(matrix, grid.shape)
+                maps, share = analysis.position_components(table, grid.shape, max(1, components))
+            by_offset = analysis.similarity_by_offset(matrix, grid.shape)
         return PositionStructure(by_offset.numpy(), maps.cpu().numpy(), share.cpu().numpy(), grid, kind)
 
     key = ("structure", model, loaded.revision, grid, components)
@@ -69,15 +63,14 @@ def grid_of(loaded: LoadedModel, size: SizeChoice, image: np.ndarray | None) -> 
     return PatchGrid.of(height, width, config.patch_px, config.prefix_names)
 
 
-@torch.inference_mode()
 def _similarity(loaded: LoadedModel, grid: PatchGrid) -> tuple[Tensor, str]:
     """(n, n) and its kind. DemoError for a model that knows no places."""
     vit, config = loaded.model, loaded.model.config
     if config.position == "learned":
-        return position_similarity(vit.positions(grid.shape)[1][0]), "learned"
+        return analysis.position_similarity(vit.positions(grid.shape)[1][0]), "learned"
     if config.rope is None:
         raise DemoError("embeddings.no_positions", title=loaded.card.title)
-    return rope_kernel(config.rope, vit.rope_bands, grid.shape), "rope"
+    return analysis.rope_kernel(config.rope, vit.rope_bands, grid.shape), "rope"
 
 
 # ------------------------------------------------------------------------------------------------------------- filters
@@ -89,32 +82,36 @@ def filters(engine: Engine, model: str, count: int) -> FilterBank:
     return FilterBank(for_display(components), share.cpu().numpy(), total)
 
 
-@torch.inference_mode()
 def _components(engine: Engine, model: str, count: int) -> tuple[Tensor, Tensor, int]:
     """The components, the share of variance of each, and how many filters there are; kept."""
     loaded = engine.load(model)
     weight = loaded.model.patch_embed.weight
     count = max(1, min(count, weight.shape[0], weight[0].numel()))
-    make = lambda: filter_components(weight, count)  # noqa: E731
+
+    def make() -> tuple[Tensor, Tensor]:
+        with engine.computing():
+            return analysis.filter_components(weight, count)
+
     key = ("filters", model, loaded.revision, count)
     kept = engine.kept.get_or_make(key, make, lambda made: made[0].nbytes)[0]
     return *kept, weight.shape[0]
 
 
-def responses(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, count: int | None) -> FilterResponses:
+def filter_responses(
+    engine: Engine, image: np.ndarray, model: str, size: SizeChoice, count: int | None
+) -> FilterResponses:
     """What filters answer on a picture: the first `count` principal components, or with None every filter itself."""
     loaded = engine.load(model)
     config = loaded.model.config
     prepared = engine.prepared(image, loaded, size)
     bank = loaded.model.patch_embed.weight if count is None else _components(engine, model, count)[0]
-    with torch.inference_mode():
-        pixels = torch.from_numpy(prepared.pixels)[None].to(engine.hardware.device)
-        answers = filter_responses(pixels, bank).cpu().numpy()
+    with engine.computing():
+        pixels = engine.pixels(prepared)
+        answers = analysis.filter_responses(pixels, bank).cpu().numpy()
     grid = PatchGrid.of(*prepared.picture.shape[:2], config.patch_px, config.prefix_names)
     return FilterResponses(for_display(bank), answers, prepared.picture, grid)
 
 
-@torch.inference_mode()
 def for_display(bank: Tensor) -> np.ndarray:
     """Filters (k, C, P, P) as pictures (k, P, P, 3) in 0…1: 0 is mid-grey, the largest entry of each reaches an end.
     Those of grey pictures (C = 1) are grey."""
@@ -127,12 +124,12 @@ def for_display(bank: Tensor) -> np.ndarray:
 # --------------------------------------------------------------------------------------------------------------- input
 
 
-def anatomy(engine: Engine, image: np.ndarray, model: str, size: SizeChoice) -> InputParts:
+def input_parts(engine: Engine, image: np.ndarray, model: str, size: SizeChoice) -> InputParts:
     """Norms and cosines of what enters the first layer."""
     loaded = engine.load(model)
     prepared = engine.prepared(image, loaded, size)
-    with torch.inference_mode():
-        parts = input_anatomy(loaded.model, torch.from_numpy(prepared.pixels)[None].to(engine.hardware.device))
+    with engine.computing():
+        parts = analysis.input_anatomy(loaded.model, engine.pixels(prepared))
         content, total = parts.content.norm(dim=-1), parts.total.norm(dim=-1)
         placed = parts.positions if parts.positions is not None else torch.zeros_like(parts.content)
         position = placed.norm(dim=-1)

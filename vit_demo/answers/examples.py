@@ -57,9 +57,9 @@ def vectors_of(engine: Engine, images: Pictures, model: str, by: str = "cls") ->
         prepared = engine.prepared(image, loaded, SizeChoice(COMPARED_SIDE))
 
         def make(prepared=prepared) -> np.ndarray:
-            pixels = torch.from_numpy(prepared.pixels)[None].to(engine.hardware.device)
+            pixels = engine.pixels(prepared)
             trace, _ = engine.encode(loaded, pixels)
-            with torch.inference_mode():
+            with engine.computing():
                 return picture_features(loaded.model, trace, layer, by)[0].float().cpu().numpy()
 
         key = ("vector", model, loaded.revision, layer, by, prepared.digest)
@@ -68,7 +68,7 @@ def vectors_of(engine: Engine, images: Pictures, model: str, by: str = "cls") ->
     return np.stack(rows) if rows else np.zeros((0, loaded.model.config.dim), np.float32), digests
 
 
-def picture_vectors(engine: Engine, images: Pictures, model: str) -> PictureVectors:
+def vectors_with_origin(engine: Engine, images: Pictures, model: str) -> PictureVectors:
     """Vectors of whole pictures, to be compared with others of the same model."""
     loaded = engine.load(model)
     layer, centred = neighbour_layer(loaded)

@@ -57,7 +57,7 @@ def pca(
     layer = checked_layer(layer, engine.load(model).model.config.depth)
     kept = [_kept_patches(engine, image, model, size, layer, facet) for image in images]
     grids = [one.info.grid.shape for one in kept]
-    with torch.inference_mode():
+    with engine.computing():
         patches = [one.vectors.double() for one in kept]
         shown = [torch.ones(len(f), dtype=torch.bool) for f in patches]
         if foreground:
@@ -88,9 +88,9 @@ def _foreground(patches: torch.Tensor, grid: tuple[int, int], method: str, flip:
     return ((score < 0) if flip else (score > 0)).flatten()
 
 
-def _facet(engine: Engine, run: Run, model: str, layer: int, facet: str) -> torch.Tensor:
+def _facet(loaded: LoadedModel, run: Run, layer: int, facet: str) -> torch.Tensor:
     """(rows·cols, D) of a run's patches."""
-    return features.patch_facet(engine.load(model).model, run.trace, layer, facet)[0]
+    return features.patch_facet(loaded.model, run.trace, layer, facet)[0]
 
 
 def patch_features(
@@ -100,7 +100,7 @@ def patch_features(
     _check("facet", facet, FACETS)
     layer = checked_layer(layer, engine.load(model).model.config.depth)
     one = _kept_patches(engine, image, model, size, layer, facet)
-    with torch.inference_mode():
+    with engine.computing():
         unit = torch.nn.functional.normalize(one.vectors, dim=-1).numpy()
     return PatchFeatures(unit, one.info.grid, facet, layer, one.picture, one.info)
 
@@ -120,9 +120,9 @@ def _kept_patches(engine: Engine, image: np.ndarray, model: str, size: SizeChoic
 
     def make() -> _Patches:
         run = engine.run(image, model, size)
-        with torch.inference_mode():
+        with engine.computing():
             # A copy: a view would keep all of the layer's tensors alive.
-            vectors = _facet(engine, run, model, layer, facet).float().cpu().clone()
+            vectors = _facet(loaded, run, layer, facet).float().cpu().clone()
         return _Patches(vectors, run.prepared.picture, run.info)
 
     key = ("patches", model, loaded.revision, prepared.digest, layer, facet)
@@ -132,7 +132,8 @@ def _kept_patches(engine: Engine, image: np.ndarray, model: str, size: SizeChoic
 
 def correspondences(
     engine: Engine,
-    images: Pictures,
+    first: np.ndarray,
+    second: np.ndarray,
     model: str,
     size: SizeChoice,
     layer: int,
@@ -143,11 +144,11 @@ def correspondences(
 ) -> Correspondences:
     """Patches of two pictures that are each other's most similar, among the salient ones."""
     _check("facet", facet, FACETS)
-    runs = [engine.run(image, model, size) for image in images]
+    loaded, runs = engine.load(model), [engine.run(image, model, size) for image in (first, second)]
     layer = checked_layer(layer, runs[0].info.depth)
     grids = [run.info.grid for run in runs]
-    with torch.inference_mode():
-        patches = [_facet(engine, run, model, layer, facet) for run in runs]
+    with engine.computing():
+        patches = [_facet(loaded, run, layer, facet) for run in runs]
         if surroundings:
             patches = [correspondence.log_bin(f, grid.shape) for f, grid in zip(patches, grids, strict=True)]
         salient = [features.saliency(run.trace) for run in runs]
@@ -183,27 +184,29 @@ def segments(
     """A segment for each patch: `count` by k-means, or foreground and background by the normalised cut."""
     _check("facet", facet, FACETS)
     _check("method", method, get_args(SegmentMethod))
-    run = engine.run(image, model, size)
+    loaded, run = engine.load(model), engine.run(image, model, size)
     layer, shape = checked_layer(layer, run.info.depth), run.info.grid.shape
-    with torch.inference_mode():
-        patches = _facet(engine, run, model, layer, facet)
+    with engine.computing():
+        patches = _facet(loaded, run, layer, facet)
+        if method == "ncut":
+            part, vector = segmentation.normalised_cut(patches)
+        else:
+            numbers = segmentation.k_means_segments(patches, max(2, min(count, MAX_SEGMENTS)))
     if method == "ncut":
-        part, vector = segmentation.normalised_cut(patches)
         labels, cut = (~part if flip else part).long(), (-vector if flip else vector).reshape(shape).numpy()
         count = 2
     else:
-        labels, cut = segmentation.k_means_segments(patches, max(2, min(count, MAX_SEGMENTS))), None
-        count = int(labels.max()) + 1
+        labels, cut, count = numbers, None, int(numbers.max()) + 1
     return Segmentation(labels.reshape(shape).numpy(), count, method, facet, layer, cut, run.prepared.picture, run.info)
 
 
-def norms(
+def token_norms(
     engine: Engine, image: np.ndarray, model: str, size: SizeChoice, layer: int, threshold: float | None
 ) -> TokenNorms:
     """Lengths of the tokens in every layer, which are far out, and what the prefix tokens absorb."""
     run = engine.run(image, model, size)
     grid, layer = run.info.grid, checked_layer(layer, run.info.depth)
-    with torch.inference_mode():
+    with engine.computing():
         lengths = features.token_norms(run.trace)[:, 0].float().cpu()  # (L, N)
         looks, absorbs = (a[0].cpu().numpy() for a in features.prefix_attention(run.trace, layer))
     patches = lengths[:, grid.num_prefix_tokens :]
@@ -227,9 +230,10 @@ def evolution(engine: Engine, image: np.ndarray, model: str, size: SizeChoice) -
     """Cosines between depths, and what the head would read at each of them."""
     run = engine.run(image, model, size)
     shape = run.info.grid.shape
-    with torch.inference_mode():
+    loaded = engine.load(model)
+    with engine.computing():
         cosines = features.layer_cosines(run.trace)
-        lens = _lens(engine.load(model), run)
+        lens = _lens(loaded, run)
     return Evolution(
         patches=cosines.patches.numpy(),
         cls=None if cosines.cls is None else cosines.cls.numpy(),

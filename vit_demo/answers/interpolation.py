@@ -21,8 +21,7 @@ MOST_COMPONENTS = 64
 RULES = tuple(RESAMPLING)
 
 
-@torch.inference_mode()
-def stretch(
+def stretched_table(
     engine: Engine, model: str, grid: tuple[int, int], first: str | None, second: str, component: int
 ) -> StretchedTable:
     """The table of positions on another grid by every convention; `first` None is the checkpoint's own. DemoError
@@ -31,32 +30,34 @@ def stretch(
     first, second = _rules(loaded, first, second)
     grid = checked_grid(grid)
     native = loaded.model.config.native_grid
-    own_table = loaded.model.positions(native)[1][0]
-    tables = {rule: loaded.model.positions(grid, rule)[1][0] for rule in RULES}
+    own_table = loaded.model.positions(native)[1][0].detach()
     component = max(0, min(component, MOST_COMPONENTS, *own_table.shape))
+    shown = similarity_to_middle
     if component:
         basis = _basis(engine, model, loaded, own_table)
         shown = lambda table, shape: basis.maps(table, shape)[component - 1]  # noqa: E731
-    else:
-        shown = similarity_to_middle
     mean = lambda differences: float(differences.square().mean().sqrt())  # noqa: E731
-    apart = [[mean(relative_difference(a, b)) for b in tables.values()] for a in tables.values()]
-    local = relative_difference(tables[first], tables[second]).reshape(grid)
-    return StretchedTable(
-        rules=RULES,
-        own=RULES.index(loaded.model.config.position_resampling),
-        compared=(RULES.index(first), RULES.index(second)),
-        component=component,
-        native_map=shown(own_table, native).cpu().numpy(),
-        maps=torch.stack([shown(table, grid) for table in tables.values()]).cpu().numpy(),
-        apart=np.array(apart),
-        positions=local.cpu().numpy(),
-    )
+    with engine.computing():
+        tables = {rule: loaded.model.positions(grid, rule)[1][0] for rule in RULES}
+        return StretchedTable(
+            rules=RULES,
+            own=RULES.index(loaded.model.config.position_resampling),
+            compared=(RULES.index(first), RULES.index(second)),
+            component=component,
+            native_map=shown(own_table, native).cpu().numpy(),
+            maps=torch.stack([shown(table, grid) for table in tables.values()]).cpu().numpy(),
+            apart=np.array([[mean(relative_difference(a, b)) for b in tables.values()] for a in tables.values()]),
+            positions=relative_difference(tables[first], tables[second]).reshape(grid).cpu().numpy(),
+        )
 
 
 def _basis(engine: Engine, model: str, loaded: LoadedModel, table: Tensor) -> PositionBasis:
     key = ("position basis", model, loaded.revision)
-    make = lambda: PositionBasis.of(table, MOST_COMPONENTS)  # noqa: E731
+
+    def make() -> PositionBasis:
+        with engine.computing():
+            return PositionBasis.of(table, MOST_COMPONENTS)
+
     return engine.kept.get_or_make(key, make, lambda made: made.axes.nbytes)[0]
 
 
@@ -71,14 +72,14 @@ def _rules(loaded: LoadedModel, first: str | None, second: str) -> tuple[str, st
     return wanted
 
 
-def compare(
+def interpolation(
     engine: Engine, image: np.ndarray, model: str, size: SizeChoice, first: str | None, second: str
 ) -> Interpolation:
     """Two conventions on a picture; None is the checkpoint's own. DemoError without a table, and for unknown names."""
     loaded = engine.load(model)
     first, second = _rules(loaded, first, second)
     prepared = engine.prepared(image, loaded, size)
-    pixels = torch.from_numpy(prepared.pixels)[None].to(engine.hardware.device)
+    pixels = engine.pixels(prepared)
     grid = loaded.model.grid_of(pixels)
 
     def make() -> Interpolation:
@@ -87,14 +88,15 @@ def compare(
             engine.encode(replace(loaded, model=with_resampling(loaded.model, rule)), pixels)[1]
             for rule in (first, second)
         )
-        with torch.inference_mode():
+        with engine.computing():
             far = 1 - torch.cosine_similarity(before.tokens[0].float(), after.tokens[0].float(), dim=-1)
-        far = far.clamp(min=0).cpu()
+            far = far.clamp(min=0).cpu()
+            predicted = _predictions(loaded, before.logits, after.logits)
         return Interpolation(
             compared=(first, second),
             features=far[grid.num_prefix_tokens :].reshape(grid.shape).numpy(),
             class_feature=float(far[0]) if loaded.model.config.class_token else None,
-            **_predictions(loaded, before.logits, after.logits),
+            **predicted,
             picture=prepared.picture,
             grid=grid,
         )

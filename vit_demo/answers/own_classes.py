@@ -9,7 +9,7 @@ import torch
 
 from vit_demo.analysis.features import compare_with_gallery
 from vit_demo.analysis.own_classes import NEIGHBOURS, leave_one_out, probe_probabilities, votes_of_classes
-from vit_demo.answers.examples import COMPARED_SIDE, picture_vectors
+from vit_demo.answers.examples import COMPARED_SIDE, vectors_with_origin
 from vit_demo.contract import DemoError, OwnClasses, OwnPrediction, PictureVectors, SizeChoice
 from vit_demo.contract.own_classes import MAX_EXAMPLES
 from vit_demo.engine import Engine
@@ -17,16 +17,16 @@ from vit_demo.engine import Engine
 REASONS = 5  # nearest examples shown
 
 
-def vectors(engine: Engine, images: tuple[np.ndarray, ...], model: str) -> PictureVectors:
+def picture_vectors(engine: Engine, images: tuple[np.ndarray, ...], model: str) -> PictureVectors:
     """One unit vector per picture, of the layer that tells pictures apart best."""
     if not 1 <= len(images) <= MAX_EXAMPLES:
         raise DemoError("own_classes.too_many_examples", most=MAX_EXAMPLES)
-    return picture_vectors(engine, images, model)
+    return vectors_with_origin(engine, images, model)
 
 
-def classify(engine: Engine, image: np.ndarray, own: OwnClasses, model: str) -> OwnPrediction:
+def own_classes(engine: Engine, image: np.ndarray, own: OwnClasses, model: str) -> OwnPrediction:
     """What a picture is by the visitor's own classes, of which two or more must have an example."""
-    here = picture_vectors(engine, (image,), model)
+    here = vectors_with_origin(engine, (image,), model)
     width = here.vectors.shape[1]
     if own.vectors.origin != here.origin or own.vectors.vectors.shape[1] != width:
         raise DemoError("own_classes.other_model", theirs=own.vectors.model_id or "–", ours=model)
@@ -36,13 +36,15 @@ def classify(engine: Engine, image: np.ndarray, own: OwnClasses, model: str) -> 
     examples = torch.from_numpy(own.vectors.vectors).float()
     query = torch.from_numpy(here.vectors[0])
     rest = examples, own.labels, len(own.names), here.centred
-    cosines = compare_with_gallery(query, examples, here.centred)
-    nearest = cosines.topk(min(REASONS, len(examples)))
+    with engine.computing():
+        cosines = compare_with_gallery(query, examples, here.centred)
+        nearest = cosines.topk(min(REASONS, len(examples)))
+        votes, probe = votes_of_classes(query, *rest), probe_probabilities(query, *rest)
     knn_right, probe_right = _accuracy(engine, *rest)
     return OwnPrediction(
         names=own.names,
-        votes=votes_of_classes(query, *rest),
-        probe=probe_probabilities(query, *rest),
+        votes=votes,
+        probe=probe,
         nearest=nearest.indices.numpy(),
         cosines=nearest.values.numpy(),
         neighbours=min(NEIGHBOURS, len(examples)),
@@ -59,5 +61,9 @@ def _accuracy(
     """Leave-one-out accuracies, kept: they change only when the examples do."""
     content = examples.numpy().tobytes() + labels.tobytes()
     key = ("leave one out", hashlib.blake2b(content, digest_size=16).digest(), classes, centred)
-    make = lambda: leave_one_out(examples, labels, classes, centred)  # noqa: E731
+
+    def make() -> tuple[float, float]:
+        with engine.computing():
+            return leave_one_out(examples, labels, classes, centred)
+
     return engine.kept.get_or_make(key, make, lambda made: 64)[0]

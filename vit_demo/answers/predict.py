@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from vit_demo.analysis.features import compare_with_gallery, knn_votes, picture_features
 from vit_demo.answers.examples import COMPARED_SIDE, example_vectors, neighbour_layer
@@ -21,10 +20,9 @@ def predict(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, top
     if loaded.model.head is None:
         return neighbours(engine, image, model, loaded)
     run = engine.run(image, model, size)
-    probabilities = loaded.model.probabilities(run.encoded.logits[0])
-    multi_label = loaded.model.config.multi_label
-    count = len(probabilities)
-    best = probabilities.topk(max(1, min(top, count)))
+    multi_label, count = loaded.model.config.multi_label, loaded.model.config.num_classes
+    with engine.computing():
+        best = loaded.model.probabilities(run.encoded.logits[0]).topk(max(1, min(top, count)))
     names = class_names(loaded)
     return Prediction(
         labels=tuple(names[i] for i in best.indices.tolist()),
@@ -47,17 +45,18 @@ def neighbours(engine: Engine, image: np.ndarray, model: str, loaded: LoadedMode
     small = engine.run(image, model, SizeChoice(COMPARED_SIDE))
     layer, centred = neighbour_layer(loaded)
     examples = example_vectors(engine, model)
-    with torch.inference_mode():
+    with engine.computing():
         query = picture_features(loaded.model, small.trace, layer)[0]
         cosines = compare_with_gallery(query, examples.vectors, centred).cpu()
-    others = [i for i, digest in enumerate(examples.digests) if digest != small.prepared.digest]
+        others = [i for i, digest in enumerate(examples.digests) if digest != small.prepared.digest]
+        labels = [examples.keys[i] for i in others]
+        votes = tuple(knn_votes(cosines[others], labels, NEIGHBOURS))
     order = sorted(others, key=lambda i: -float(cosines[i]))[:NEIGHBOURS]
-    labels = [examples.keys[i] for i in others]
     return Neighbours(
         names=tuple(examples.files[i] for i in order),
         labels=tuple(examples.keys[i] for i in order),
         cosines=tuple(float(cosines[i]) for i in order),
-        votes=tuple(knn_votes(cosines[others], labels, NEIGHBOURS)),
+        votes=votes,
         layer=layer,
         centred=centred,
         picture=small.prepared.picture,

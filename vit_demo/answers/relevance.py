@@ -7,11 +7,11 @@ import time
 import numpy as np
 import torch
 
-from vit_demo.analysis import perturbation, relevance
+from vit_demo.analysis import perturbation
+from vit_demo.analysis import relevance as analysis
 from vit_demo.analysis.relevance import Gradients
-from vit_demo.answers import relevance_target
-from vit_demo.answers.relevance_target import Subject, check_options, check_range, occlusion_window, subject
-from vit_demo.contract import DemoError, Faithfulness, Relevance, RelevanceMap, RelevanceOptions, SizeChoice, Targets
+from vit_demo.answers.targets import Subject, check_options, check_range, occlusion_window, subject
+from vit_demo.contract import DemoError, Faithfulness, Relevance, RelevanceMap, RelevanceOptions, SizeChoice
 from vit_demo.contract.relevance import LONG_METHODS, METHODS, SIGNED_METHODS
 from vit_demo.engine import Engine
 
@@ -25,12 +25,7 @@ PART_TOKENS_ELSEWHERE = 65536
 BACKWARD_COST = 3  # a forward and a backward pass take about as long as three forward passes
 
 
-def targets(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, top: int) -> Targets:
-    """What relevance can be asked for: every class with its probability, or every example with its cosine."""
-    return relevance_target.targets(engine, image, model, size, top)
-
-
-def maps(
+def relevance(
     engine: Engine,
     image: np.ndarray,
     model: str,
@@ -76,9 +71,9 @@ def _quick_maps(
     trace, vit = asked.run.trace, asked.loaded.model
     walked, found = set(methods) & set(WALKED), {}
     with asked.engine.computing():
-        row = relevance.readout_row(vit, asked.target, trace.layers[asked.target.layer].residual)
+        row = analysis.readout_row(vit, asked.target, trace.layers[asked.target.layer].residual)
         started = time.perf_counter()
-        rows = relevance.walk_down(
+        rows = analysis.walk_down(
             trace,
             asked.target,
             row,
@@ -96,13 +91,13 @@ def _quick_maps(
             if method in walked:
                 values = rows[method]
             elif method == "attention":
-                values = relevance.raw_attention(vit, asked.target, trace, row)
+                values = analysis.raw_attention(vit, asked.target, trace, row)
             elif method == "legrad":
                 values = of.legrad.sum(dim=0)
             elif method == "grad_cam":
-                values = relevance.grad_cam(of, trace.grid)
+                values = analysis.grad_cam(of, trace.grid)
             else:
-                values = relevance.gradient_times_input(of, asked.pixels[0], trace.grid.patch_px)
+                values = analysis.gradient_times_input(of, asked.pixels[0], trace.grid.patch_px)
             values = values.cpu().numpy()
             elapsed_ms = _ms_since(started) + (walk_ms / len(walked) if method in walked else 0.0)
             found[method] = _as_map(asked, method, values, elapsed_ms)
@@ -114,7 +109,7 @@ def _gradients(asked: Subject) -> tuple[Gradients, bool]:
 
     def make() -> Gradients:
         with asked.engine.computing(gradients=True):
-            return relevance.gradients(asked.loaded.model, asked.target, asked.pixels)
+            return analysis.gradients(asked.loaded.model, asked.target, asked.pixels)
 
     return asked.engine.kept.get_or_make((*asked.key, "gradients"), make, lambda made: made.nbytes)
 
@@ -134,31 +129,37 @@ def _as_map(
 def _long_map(asked: Subject, method: str, options: RelevanceOptions, part: int | None) -> RelevanceMap:
     """One part of a long method, or with None all of them added up."""
     started = time.perf_counter()
-    vit, target, grid = asked.loaded.model, asked.target, asked.run.trace.grid.shape
-    pixels, baseline = asked.pixels, asked.baseline(options.baseline)
-    tokens = PART_TOKENS.get(asked.engine.hardware.device, PART_TOKENS_ELSEWHERE)
-    at_once = max(1, tokens // asked.run.trace.grid.num_tokens)
-    if method == "integrated_gradients":
+    grid, engine = asked.run.trace.grid, asked.engine
+    with engine.computing():
+        pixels, baseline = asked.pixels, asked.baseline(options.baseline)
         fractions, weights = perturbation.quadrature(options.steps)
+        masks = _masks(method, options, grid.shape)
+    tokens = PART_TOKENS.get(engine.hardware.device, PART_TOKENS_ELSEWHERE)
+    at_once = max(1, tokens // grid.num_tokens)
+    if masks is None:
         chosen, parts = _part_of(method, options.steps, max(1, at_once // BACKWARD_COST), part)
-        with asked.engine.computing(gradients=True), torch.no_grad():
-            values = perturbation.integrated_gradients(
-                vit, target, pixels, baseline, fractions[chosen], weights[chosen]
-            )
+        with engine.computing():
+            vit, some = asked.loaded.model, (fractions[chosen], weights[chosen])
+            values = perturbation.integrated_gradients(vit, asked.target, pixels, baseline, *some)
     else:
-        if method == "occlusion":
-            masks = perturbation.occlusion_masks(grid, *occlusion_window(options, grid))
-        else:
-            masks = perturbation.random_masks(grid, options.masks, options.keep_share, options.seed)
         chosen, parts = _part_of(method, len(masks), at_once, part)
-        rise = asked.score() - _scores(
-            asked, baseline, masks[chosen]
-        )  # from the whole picture's: parts then add up calmly
-        if method == "occlusion":
-            values = perturbation.occlusion_map(rise, masks, chosen)
-        else:
-            values = perturbation.random_mask_map(-rise, masks, chosen)
+        # from the whole picture's score: parts then add up calmly
+        rise = asked.score() - _scores(asked, baseline, masks[chosen])
+        with engine.computing():
+            if method == "occlusion":
+                values = perturbation.occlusion_map(rise, masks, chosen)
+            else:
+                values = perturbation.random_mask_map(-rise, masks, chosen)
     return _as_map(asked, method, values.cpu().numpy(), _ms_since(started), parts, part)
+
+
+def _masks(method: str, options: RelevanceOptions, grid: tuple[int, int]) -> torch.Tensor | None:
+    """What a method that hides parts of the picture hides, (M, rows, cols); None for one that hides nothing."""
+    if method == "occlusion":
+        return perturbation.occlusion_masks(grid, *occlusion_window(options, grid))
+    if method == "random_masks":
+        return perturbation.random_masks(grid, options.masks, options.keep_share, options.seed)
+    return None
 
 
 def _scores(asked: Subject, baseline: torch.Tensor, masks: torch.Tensor, probability: bool = False) -> torch.Tensor:
@@ -208,7 +209,9 @@ def faithfulness(
         order = torch.from_numpy(np.ascontiguousarray(values, np.float64))
     keep, fractions = perturbation.deletion_masks(order, min(steps, grid.num_patches))
     masks = torch.cat([keep, 1 - keep[1:-1]])  # the ends are the same pictures in both directions
-    scores = _scores(asked, asked.baseline(baseline), masks, probability=True)
+    with asked.engine.computing():
+        hidden = asked.baseline(baseline)
+    scores = _scores(asked, hidden, masks, probability=True)
     deletion = scores[: len(keep)]
     insertion = torch.cat([deletion[-1:], scores[len(keep) :], deletion[:1]])
     return Faithfulness(

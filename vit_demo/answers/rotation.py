@@ -24,7 +24,7 @@ def rotation(
     grid, layer = run.info.grid, checked_layer(layer, run.info.depth)
     token, head = query.token(grid), min(max(head, 0), run.info.heads - 1)
     nothing = torch.zeros(0)
-    with torch.inference_mode():
+    with engine.computing():
         down, right = band_waves(rope, vit.rope_bands, grid.shape, layer, head)
         turns = (nothing, nothing) if rope.kind == "mixed" else patches_per_turn(rope, vit.rope_bands, grid.shape)
         rows = attention_rows(run.trace, layer, token), rows_without_rotation(vit, run.trace, layer, token)

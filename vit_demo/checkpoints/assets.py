@@ -10,7 +10,9 @@ import json
 import re
 from pathlib import Path
 
-from vit_demo.contract import ModelError
+import numpy as np
+
+from vit_demo.contract import ModelError, TrainingRecord
 
 FOLDER = Path(__file__).parent.parent / "assets"
 DIGITS_ID, DINO_DIGITS_ID = "vit-demo/digits", "vit-demo/dino-digits"
@@ -48,3 +50,24 @@ def file_of(name: str) -> Path:
 def record_of(model_id: str) -> dict:
     """What was measured while the model was trained: see vit_demo/training/publish.py."""
     return json.loads((FOLDER / FOLDERS[model_id] / RECORD).read_text(encoding="utf-8"))
+
+
+def training_record() -> TrainingRecord:
+    """How our classifier of digits was trained: its curves, its confusions, its kept moments."""
+    record = record_of(DIGITS_ID)
+    return TrainingRecord(
+        loss=np.array(record["loss"]),
+        held_loss=np.array(record["held_loss"]),
+        held_accuracy=np.array(record["held_accuracy"]),
+        confusion=np.array(record["confusion"]),
+        accuracy=record["accuracy"],
+        trained_on=record["trained_on"],
+        held_out=record["held_out"],
+        moments=moments_of(record),
+    )
+
+
+def moments_of(record: dict) -> tuple[tuple[int, str], ...]:
+    """(epoch, model id) of every kept moment of the classifier, the finished one last."""
+    early = ((epoch_of(moment), f"{DIGITS_ID}@{moment}") for moment in moments(DIGITS_ID))
+    return (*early, (len(record["loss"]), DIGITS_ID))

@@ -125,7 +125,7 @@ def statuses(hub_reachable: bool | None) -> tuple[ModelStatus, ...]:
 
 
 def _status(card: ModelCard, hub_reachable: bool | None) -> ModelStatus:
-    from vit_demo.checkpoints.sources import on_disk
+    from vit_demo.checkpoints.hub_cache import on_disk
 
     if card.source == "own":
         return ModelStatus(card, "on_disk")

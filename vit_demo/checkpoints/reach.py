@@ -57,25 +57,30 @@ def _knock(timeout_s: float) -> None:
 
 
 class HubWatch:
-    """Whether the Hub is reachable, asked at most once in `memory_s`; the caller owns it, threads may share it."""
+    """Whether the Hub is reachable, as last asked: threads share the answer, and it is renewed behind them."""
 
-    def __init__(self, memory_s: float = 60.0, timeout_s: float = PROBE_TIMEOUT_S):
-        self._memory_s, self._timeout_s = memory_s, timeout_s
+    def __init__(self, ask: Callable[[], bool] | None = None, memory_s: float = 60.0):
+        self._ask, self._memory_s = ask or hub_reachable, memory_s
         self._lock = threading.Lock()  # thirty students who ask at once cause one request
         self._asked_at: float | None = None
-        self._answer = False
+        self.known: bool | None = None  # None: not asked yet
 
-    def reachable(self) -> bool:
+    def ask(self) -> bool:
+        """Asks now, and remembers."""
         with self._lock:
-            if self._asked_at is None or time.monotonic() - self._asked_at >= self._memory_s:
-                self._answer = hub_reachable(self._timeout_s)
-                self._asked_at = time.monotonic()
-            return self._answer
+            self._asked_at = time.monotonic()
+        self.known = self._ask()
+        return self.known
 
-    def forget(self) -> None:
-        """Ask anew next time: for a person who has just mended the network."""
+    def renew(self) -> None:
+        """Asks again in a thread of its own, where the answer is older than `memory_s`. Never waits; before the first
+        `ask` it does nothing."""
         with self._lock:
-            self._asked_at = None
+            now = time.monotonic()
+            if self._asked_at is None or now - self._asked_at <= self._memory_s:
+                return
+            self._asked_at = now  # one thread renews it
+        threading.Thread(target=self.ask, name="look for the Hub", daemon=True).start()
 
 
 def within(timeout_s: float, ask: Callable[[], T]) -> T:

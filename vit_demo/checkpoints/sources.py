@@ -17,14 +17,10 @@ from vit_demo.checkpoints.hub_cache import (
     entry_points,
     is_adapter,
     is_index,
-    on_disk,
     parse_name,
     shards,
 )
-from vit_demo.checkpoints.reach import HubWatch, hub_reachable
 from vit_demo.contract import ModelError
-
-__all__ = ["HubWatch", "Source", "find", "hub_reachable", "is_hub_name", "on_disk"]
 
 KINDS = (".safetensors", ".pth", ".pt", ".bin", ".npz")
 ALONE = (".npz",)  # Google's files; beside the others may stand the config.json that belongs to them
@@ -58,7 +54,7 @@ def find(
     from another thread; what it raises ends the download. `token` goes to the Hub only (None: HF_TOKEN, or the one
     stored by `hf auth login`). `offline` True asks nobody, None means as HF_HUB_OFFLINE says.
 
-    Whoever lets strangers choose the name asks `is_hub_name` first: a path opens any folder of this computer.
+    A path opens any folder of this computer: whoever lets strangers choose the name offers them a list (Explainer).
     Raises ModelError: what happened, and what to do.
     """
     path = Path(os.path.expanduser(name))
@@ -75,11 +71,6 @@ def find(
         raise ModelError("models.bad_name", name=_short(name))
     snapshot = hub.fetch(*parsed, progress=progress, token=token, offline=offline)
     return _in_folder(snapshot.folder, parsed[0], "hub", snapshot.commit)
-
-
-def is_hub_name(name: str) -> bool:
-    """Whether `name` is a Hub id that `find` would not take for a folder or file of this computer."""
-    return parse_name(name) is not None and not os.path.exists(os.path.expanduser(name))
 
 
 def _in_folder(folder: Path, name: str, kind: Literal["hub", "folder"], revision: str = "") -> Source:

@@ -175,6 +175,9 @@ class TokenQuery:
         return grid.token_of_patch(self.row, self.col)
 
 
+NATIVE_SIZE, CLASS_TOKEN = SizeChoice(), TokenQuery()
+
+
 @dataclass(frozen=True)
 class RunInfo:
     """How one forward pass came about, for the status line. Times in milliseconds."""

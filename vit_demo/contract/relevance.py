@@ -45,6 +45,9 @@ class RelevanceOptions:
     seed: int = 0
 
 
+DEFAULT_OPTIONS = RelevanceOptions()
+
+
 @dataclass(frozen=True)
 class Targets:
     """What relevance can be asked for. `kind` "class": the model's classes, `scores` their probabilities. "example",

@@ -102,17 +102,20 @@ class VisionTransformer(nn.Module):
         """Normalised pixels (B, 3, H, W) → Encoded. A `Trace` given here keeps what the pass computed."""
         differentiable = trace is not None and trace.gradients
         with torch.enable_grad() if differentiable else nullcontext():
-            grid = self.grid_of(pixels)
-            x = self.embed(pixels, grid)
-            if differentiable:
-                x = x.detach().requires_grad_()
-            if trace is not None:
-                trace.start(grid, x)
-            rope = self.rope_tables(grid)
-            for block, table in zip(self.blocks, rope, strict=True):
-                x = block(x, table, trace)
-            tokens = self.norm(x)
+            tokens = self.norm(self.tokens_after(pixels, self.config.depth - 1, trace))
             return Encoded(tokens, self.classify(tokens))
+
+    def tokens_after(self, pixels: Tensor, layer: int, trace: Trace | None = None) -> Tensor:
+        """The residual stream (B, N, D) at a layer's output; no later layer is computed."""
+        grid = self.grid_of(pixels)
+        x = self.embed(pixels, grid)
+        if trace is not None:
+            if trace.gradients:
+                x = x.detach().requires_grad_()
+            trace.start(grid, x)
+        for block, table in zip(self.blocks[: layer + 1], self.rope_tables(grid), strict=False):
+            x = block(x, table, trace)
+        return x
 
     def embed(self, pixels: Tensor, grid: PatchGrid) -> Tensor:
         """Patches, prefix tokens and their positions: (B, N, D)."""

@@ -50,8 +50,7 @@ export function mount({ element, props, trigger, watch }) {
 
   function load() {
     const value = props.value;
-    view.hidden = !value || !value.data;
-    if (view.hidden) { stop(); explorer.receive(null); return; }
+    if (!value || !value.data) { empty(); return; }
     const fresh = !explorer.data || explorer.data.key !== value.data.key;
     if (value.picture) for (const { picture } of panes)
       if (picture.getAttribute("src") !== value.picture.url) picture.src = value.picture.url;
@@ -65,6 +64,20 @@ export function mount({ element, props, trigger, watch }) {
     wall.show(explorer.wall, explorer.data, explorer.chosen);
     words();
     draw();
+  }
+
+  /** Without a picture: an empty stage, and nothing of the picture before. */
+  function empty() {
+    stop();
+    explorer.receive(null);
+    view.classList.add("vd-empty");
+    for (const { picture, overlay, token, cursor } of panes) {
+      picture.removeAttribute("src");
+      overlay.width = overlay.height = 0;
+      token.hidden = cursor.hidden = true;
+    }
+    for (const words of [".vd-readout", ".vd-facts", ".vd-pane-name"]) find(words).textContent = "";
+    wall.show(null, null, explorer.chosen);
   }
 
   // --------------------------------------------------------------------------------------------------- playing

@@ -44,7 +44,7 @@ class Subject:
     @property
     def pixels(self) -> torch.Tensor:
         """(1, 3, H, W), normalised, on the model's device."""
-        return torch.from_numpy(self.run.prepared.pixels)[None].to(self.engine.hardware.device)
+        return self.engine.pixels(self.run.prepared)
 
     def baseline(self, kind: str) -> torch.Tensor:
         spec = self.loaded.preprocess
@@ -53,7 +53,7 @@ class Subject:
         return perturbation.baseline_picture(self.pixels, kind, self.run.trace.grid.patch_px, black)
 
     def score(self) -> float:
-        with torch.inference_mode():
+        with self.engine.computing():
             residual = self.run.trace.layers[self.target.layer].residual
             return float(relevance.score(self.loaded.model, self.target, residual)[0])
 
@@ -76,13 +76,14 @@ def targets(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, top
     layer = loaded.model.config.depth - 1
     if loaded.model.head is not None:
         kind, names = "class", class_names(loaded)
-        scores = loaded.model.probabilities(run.encoded.logits[0]).cpu().numpy()
+        with engine.computing():
+            scores = loaded.model.probabilities(run.encoded.logits[0]).cpu().numpy()
     else:
         kind = "example"
         layer, centred = neighbour_layer(loaded)
         examples = _examples(engine, model)
         names, files = examples.keys, examples.files
-        with torch.inference_mode():
+        with engine.computing():
             residual = run.trace.layers[layer].residual
             made = [relevance.example_target(layer, examples.vectors, i, centred) for i in range(len(names))]
             scores = np.array([float(relevance.score(loaded.model, one, residual)[0]) for one in made], np.float32)
@@ -113,7 +114,9 @@ def subject(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, ind
         raise DemoError("relevance.no_such_target", number=index, count=len(names))
     run = engine.run(image, model, size)
     key = ("relevance", model, loaded.revision, run.prepared.digest, index)
-    return Subject(engine, loaded, run, make(), index, names[index], key)
+    with engine.computing():
+        target = make()
+    return Subject(engine, loaded, run, target, index, names[index], key)
 
 
 # ------------------------------------------------------------------------------------------------------------- checks
