@@ -19,7 +19,7 @@ from vit_demo.analysis.embeddings import (
 )
 from vit_demo.analysis.rotation import band_waves, patches_per_turn, rows_without_rotation
 from vit_demo.model.config import RopeConfig
-from vit_demo.model.position import rope_bands
+from vit_demo.model.position import bands_of
 
 ROWS, COLS = 3, 5
 
@@ -70,7 +70,7 @@ def brute_force_kernel(rope: RopeConfig, head_dim: int, grid: tuple[int, int]) -
 @pytest.mark.parametrize(("kind", "base"), [("centred", 100.0), ("index", 100.0), ("index", 10000.0)])
 def test_the_rotary_kernel_equals_brute_force(kind, base, pairing):
     rope = RopeConfig(kind, base, pairing=pairing)
-    ours = rope_kernel(rope, rope_bands(rope, 16), (ROWS, COLS)).numpy()
+    ours = rope_kernel(rope, bands_of(rope, 16), (ROWS, COLS)).numpy()
     assert np.abs(ours - brute_force_kernel(rope, 16, (ROWS, COLS))).max() < 1e-5
     assert np.allclose(np.diag(ours), 1, atol=1e-6)
 
@@ -91,7 +91,7 @@ def test_the_kernel_is_what_rotation_gives_for_a_vector_of_equal_energy():
     from vit_demo.model.position import rope_angles, rope_table, rotate
 
     rope = RopeConfig("centred")
-    bands = rope_bands(rope, 16)
+    bands = bands_of(rope, 16)
     ones = torch.full((1, 1, 15, 16), 16**-0.5)  # unit length, the same energy in every pair
     turned = rotate(ones, rope_table(rope, rope_angles(rope, bands, (ROWS, COLS))), "half", 0)[0, 0]
     assert torch.allclose(turned @ turned.T, rope_kernel(rope, bands, (ROWS, COLS)), atol=1e-5)
@@ -184,7 +184,7 @@ def test_similarity_by_offset_is_the_mean_over_pairs():
 def test_the_rotary_kernel_is_its_own_similarity_by_offset(kind):
     """RoPE's match depends on the step alone, so the mean over pairs loses nothing."""
     rope = RopeConfig(kind)
-    kernel = rope_kernel(rope, rope_bands(rope, 16), (ROWS, COLS))
+    kernel = rope_kernel(rope, bands_of(rope, 16), (ROWS, COLS))
     by_offset = similarity_by_offset(kernel, (ROWS, COLS)).numpy()
     for a in range(15):
         for b in range(15):
@@ -336,7 +336,7 @@ def test_a_model_that_does_not_rotate_is_refused():
 @pytest.mark.parametrize("kind", ["centred", "index"])
 def test_a_band_is_a_cosine_that_comes_round_after_its_period(kind, order, reference):
     rope = RopeConfig(kind, base=50.0, order=order, reference_grid=reference)
-    bands = rope_bands(rope, 16)
+    bands = bands_of(rope, 16)
     down, right = band_waves(rope, bands, (ROWS, COLS), 0, 0)
     assert (down.shape, right.shape) == ((4, ROWS), (4, COLS))
     for waves, turns, count in zip(
@@ -351,7 +351,7 @@ def test_a_band_is_a_cosine_that_comes_round_after_its_period(kind, order, refer
 
 def test_periods_of_dinov3_are_half_the_grid_for_the_fastest_band():
     """Coordinates run from −1 to 1 and the fastest period is 1: two turns across the picture, on either axis."""
-    down, right = patches_per_turn(ROPES["dinov3"], rope_bands(ROPES["dinov3"], 16), (14, 20))
+    down, right = patches_per_turn(ROPES["dinov3"], bands_of(ROPES["dinov3"], 16), (14, 20))
     assert float(down[0]) == pytest.approx(7)
     assert float(right[0]) == pytest.approx(10)
     assert float(down[2] / down[0]) == pytest.approx(10, rel=1e-5)  # base 100, two of four quarters on

@@ -224,7 +224,7 @@ def test_walks_equal_products_of_whole_matrices(named, monkeypatch, fusion, disc
     maps, grads = explicit.maps(), explicit.gradients_of(explicit.logits[0, CLASS])
     of = gradients(model, class_target(), pixels())
     walked = walk_down(
-        traced(model), class_target(), torch.from_numpy(row).float(), WALKED, of.of_out, fusion, discard, start
+        traced(model), class_target(), torch.from_numpy(row).float(), WALKED, of.d_out, fusion, discard, start
     )
     fused = [getattr(a, fusion)(0) for a in maps]
     assert close(walked["rollout"], numpy_walk(row, [normalised(a, discard) for a in fused], start), 1e-4)
@@ -248,7 +248,7 @@ def test_discarding_in_gradient_rollout_takes_the_lowest_entries(model, monkeypa
     row = np.eye(len(weighted[0]))[0]
     of = gradients(model, class_target(), pixels())
     walked = walk_down(
-        traced(model), Target(DEPTH - 1, CLASS), torch.from_numpy(row).float(), {"gradient_rollout"}, of.of_out,
+        traced(model), Target(DEPTH - 1, CLASS), torch.from_numpy(row).float(), {"gradient_rollout"}, of.d_out,
         discard=discard,
     )  # fmt: skip
     wanted = numpy_walk(row, [normalised(w, discard) for w in weighted])
@@ -263,7 +263,7 @@ def test_rollout_rows_sum_to_one(named, fusion):
     trace, of = traced(model), gradients(model, class_target(), pixels())
     row = readout_row(model, class_target(), trace.layers[-1].residual)
     for discard in (0.0, 0.7):
-        walked = walk_down(trace, class_target(), row, WALKED, of.of_out, fusion, discard)
+        walked = walk_down(trace, class_target(), row, WALKED, of.d_out, fusion, discard)
         assert walked["rollout"].sum().item() == pytest.approx(1, abs=1e-5)
         assert walked["gradient_rollout"].sum().item() == pytest.approx(1, abs=1e-5)
         assert walked["rollout"].min() >= 0
@@ -282,9 +282,7 @@ def test_raw_attention_is_the_mean_row_of_the_last_attention(named, monkeypatch)
 def test_heads_one_by_one_give_the_same_as_all_at_once(model, monkeypatch):
     def everything():
         of, row = gradients(model, class_target(), pixels()), torch.eye(3 + PATCHES)[0]
-        walks = [
-            walk_down(traced(model), class_target(), row, WALKED, of.of_out, how) for how in ("mean", "max", "min")
-        ]
+        walks = [walk_down(traced(model), class_target(), row, WALKED, of.d_out, how) for how in ("mean", "max", "min")]
         return [of.legrad, *(made for walked in walks for made in walked.values())]
 
     whole = everything()
@@ -382,14 +380,14 @@ def test_every_gradient_of_a_comparison_equals_autograd(monkeypatch):
     cosine = score(model, target, explicit.residual[1])[0]
     maps, grads = explicit.maps(layers), explicit.gradients_of(cosine, layers)
     of = gradients(model, target, pixels())
-    assert len(of.of_out) == len(of.legrad) == layers
+    assert len(of.d_out) == len(of.legrad) == layers
     (of_pixels,) = torch.autograd.grad(cosine, explicit.pixels, retain_graph=True)
-    assert close(of.of_pixels, of_pixels[0].numpy())
+    assert close(of.d_pixels, of_pixels[0].numpy())
     relevance = np.eye(3 + PATCHES)
     for a, g in zip(maps, grads, strict=True):
         relevance = relevance + (a * g).clip(0).mean(0) @ relevance
     row = torch.eye(3 + PATCHES)[0]
-    walked = walk_down(traced(model), target, row, WALKED, of.of_out)
+    walked = walk_down(traced(model), target, row, WALKED, of.d_out)
     assert close(walked["chefer"], relevance[0] - row.numpy(), 1e-4)
     assert close(walked["rollout"], numpy_walk(row.numpy(), [normalised(a.mean(0)) for a in maps]))
 
@@ -400,9 +398,9 @@ def test_layers_above_the_target_take_no_part():
 
     def everything():
         of, trace = gradients(model, target, pixels()), traced(model)
-        walked = walk_down(trace, target, torch.eye(1 + PATCHES)[0], WALKED, of.of_out)
+        walked = walk_down(trace, target, torch.eye(1 + PATCHES)[0], WALKED, of.d_out)
         raw = raw_attention(model, target, trace, torch.eye(1 + PATCHES)[0])
-        return [*walked.values(), raw, of.legrad, grad_cam(of, trace.grid), of.of_pixels]
+        return [*walked.values(), raw, of.legrad, grad_cam(of, trace.grid), of.d_pixels]
 
     before = everything()
     with torch.no_grad():
@@ -421,7 +419,7 @@ def test_relevance_of_a_constant_model_is_zero(named):
             head.weight.zero_()
     trace, of = traced(model), gradients(model, class_target(), pixels())
     row = readout_row(model, class_target(), trace.layers[-1].residual)
-    walked = walk_down(trace, class_target(), row, WALKED, of.of_out)
+    walked = walk_down(trace, class_target(), row, WALKED, of.d_out)
     assert walked["chefer"].abs().max() < 1e-7
     assert torch.allclose(walked["gradient_rollout"], row)  # no more than the row it started from
     assert of.legrad.abs().max() == 0
@@ -431,7 +429,7 @@ def test_relevance_of_a_constant_model_is_zero(named):
 
 def test_gradients_keep_no_graph_and_know_their_size(model):
     of = gradients(model, class_target(), pixels())
-    kept = [*of.of_out, of.attention_input, of.of_attention_input, of.of_pixels, of.legrad]
+    kept = [*of.d_out, of.attention_input, of.d_attention_input, of.d_pixels, of.legrad]
     assert not any(t.requires_grad for t in kept)
     assert of.nbytes == sum(t.numel() * 4 for t in kept)
 

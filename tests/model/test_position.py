@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from vit_demo.model.config import RopeConfig
 from vit_demo.model.position import (
     RESAMPLING,
+    bands_of,
     resample_position,
     rope_angles,
-    rope_bands,
     rope_coordinates,
     rope_table,
     rotate,
@@ -159,7 +159,7 @@ GRID, PREFIX = (3, 5), 2
 
 
 def rotated(rope: RopeConfig, x: torch.Tensor, grid: tuple[int, int] = GRID) -> torch.Tensor:
-    angles = rope_angles(rope, rope_bands(rope, x.shape[-1]), grid)
+    angles = rope_angles(rope, bands_of(rope, x.shape[-1]), grid)
     return rotate(x, rope_table(rope, angles), rope.pairing, PREFIX)
 
 
@@ -223,7 +223,7 @@ def test_index_coordinates_are_row_and_column_with_offset_and_reference_grid():
 
 
 def test_bands_by_closed_form():
-    periods, frequencies = rope_bands(CENTRED, 16), rope_bands(INDEX, 16)
+    periods, frequencies = bands_of(CENTRED, 16), bands_of(INDEX, 16)
     assert periods.tolist() == pytest.approx([1, 100**0.25, 10, 100**0.75])
     assert frequencies.tolist() == pytest.approx([1, 100**-0.25, 0.1, 100**-0.75])
 
@@ -231,7 +231,7 @@ def test_bands_by_closed_form():
 @pytest.mark.parametrize("order", ["yx", "xy"])
 def test_angles_by_closed_form(order):
     rope = RopeConfig("centred", 100.0, order)
-    angles = rope_angles(rope, rope_bands(rope, 8), (2, 3))
+    angles = rope_angles(rope, bands_of(rope, 8), (2, 3))
     for patch in range(6):
         y, x = (2 * (patch // 3) + 1 - 2) / 2, (2 * (patch % 3) + 1 - 3) / 3
         first, second = (y, x) if order == "yx" else (x, y)
@@ -252,7 +252,7 @@ def test_mixed_angles_use_both_axes_in_every_pair():
 @pytest.mark.parametrize("pairing", ["half", "interleaved"])
 def test_rotating_is_multiplication_by_a_complex_unit_in_every_pair(pairing):
     rope = RopeConfig("index", 100.0, pairing=pairing)
-    angles = rope_angles(rope, rope_bands(rope, D), GRID).numpy()
+    angles = rope_angles(rope, bands_of(rope, D), GRID).numpy()
     x = tokens()
     y = rotated(rope, x)[:, :, PREFIX:].numpy()
     x = x[:, :, PREFIX:].numpy()

@@ -14,12 +14,12 @@ from vit_demo.training.data import split
 from vit_demo.training.dino import (
     DinoHead,
     DinoRecipe,
-    both,
     crop,
     crops_of,
     dino_loss,
     follow,
     moved_centre,
+    student_and_teacher,
     train_dino,
     warmed,
 )
@@ -127,7 +127,7 @@ def test_two_epochs_teach_something_and_do_not_collapse(digits8, small_dino_conf
 
 
 def test_student_and_teacher_begin_as_equals(small_dino_config):
-    pair = both(small_dino_config, RECIPE)
+    pair = student_and_teacher(small_dino_config, RECIPE)
     mates = zip(pair["student"].parameters(), pair["teacher"].parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in mates)
     assert not any(p.requires_grad for p in pair["teacher"].parameters())

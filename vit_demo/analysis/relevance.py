@@ -113,23 +113,23 @@ def raw_attention(model: VisionTransformer, target: Target, trace: Trace, row: T
 class Gradients:
     """What one backward pass leaves for all gradient methods of one target; nothing of the graph is kept.
 
-    of_out              per layer up to the target's, ∂y/∂out, each (h, N, d)
-    attention_input     what the target layer's attention reads, (N, D), and `of_attention_input`, y's gradient there
-    of_pixels           ∂y/∂pixels, (3, H, W), through the patch embedding
+    d_out              per layer up to the target's, ∂y/∂out, each (h, N, d)
+    attention_input     what the target layer's attention reads, (N, D), and `d_attention_input`, y's gradient there
+    d_pixels           ∂y/∂pixels, (3, H, W), through the patch embedding
     legrad              LeGrad's map of every layer up to the target's, (layers, N)
     value               y
     """
 
-    of_out: tuple[Tensor, ...]
+    d_out: tuple[Tensor, ...]
     attention_input: Tensor
-    of_attention_input: Tensor
-    of_pixels: Tensor
+    d_attention_input: Tensor
+    d_pixels: Tensor
     legrad: Tensor
     value: float
 
     @property
     def nbytes(self) -> int:
-        tensors = [*self.of_out, self.attention_input, self.of_attention_input, self.of_pixels, self.legrad]
+        tensors = [*self.d_out, self.attention_input, self.d_attention_input, self.d_pixels, self.legrad]
         return sum(t.numel() * t.element_size() for t in tensors)
 
 
@@ -141,24 +141,24 @@ def gradients(model: VisionTransformer, target: Target, pixels: Tensor) -> Gradi
     with torch.enable_grad():
         value = score(model, target, top.residual)[0]
         wanted = [trace.embedded, top.q, top.k, top.v, *(kept.out for kept in layers)]
-        of_embedded, *of_qkv_and_out = torch.autograd.grad(value, wanted, retain_graph=True)
-        of_qkv, of_out = of_qkv_and_out[:3], of_qkv_and_out[3:]
-        attention_input, of_attention_input = _at_attention_input(model, target, trace, of_qkv)
+        d_embedded, *d_qkv_and_out = torch.autograd.grad(value, wanted, retain_graph=True)
+        d_qkv, d_out = d_qkv_and_out[:3], d_qkv_and_out[3:]
+        attention_input, d_attention_input = _at_attention_input(model, target, trace, d_qkv)
         shown = pixels.detach().clone().requires_grad_()
-        (of_pixels,) = torch.autograd.grad(model.embed(shown, trace.grid), shown, of_embedded)
+        (d_pixels,) = torch.autograd.grad(model.embed(shown, trace.grid), shown, d_embedded)
         legrad = torch.stack([legrad_of_layer(model, target, kept) for kept in layers])
     return Gradients(
-        of_out=tuple(of[0] for of in of_out),
+        d_out=tuple(one[0] for one in d_out),
         attention_input=attention_input[0].detach(),
-        of_attention_input=of_attention_input[0],
-        of_pixels=of_pixels[0],
+        d_attention_input=d_attention_input[0],
+        d_pixels=d_pixels[0],
         legrad=legrad,
         value=value.item(),
     )
 
 
 def _at_attention_input(
-    model: VisionTransformer, target: Target, trace: Trace, of_qkv: list[Tensor]
+    model: VisionTransformer, target: Target, trace: Trace, d_qkv: list[Tensor]
 ) -> tuple[Tensor, Tensor]:
     """What the target layer's attention reads and y's gradient there, each (1, N, D): through q, k and v alone, not
     past the attention on the residual stream. That is the gradient at the output of `norm1` in a pre-norm block."""
@@ -167,7 +167,7 @@ def _at_attention_input(
     entering = entering.detach()
     read = (entering if block.post_norm else block.norm1(entering)).detach().requires_grad_()
     qkv = block.attn.project(read, model.rope_tables(trace.grid)[target.layer])
-    return read, torch.autograd.grad(qkv, read, of_qkv)[0]
+    return read, torch.autograd.grad(qkv, read, d_qkv)[0]
 
 
 def legrad_of_layer(model: VisionTransformer, target: Target, kept: LayerTrace) -> Tensor:
@@ -177,13 +177,13 @@ def legrad_of_layer(model: VisionTransformer, target: Target, kept: LayerTrace) 
     Where the read-out is the class token, its row alone has a gradient; the mean is over all rows as in the paper.
     """
     own = score(model, target, kept.residual)[0]
-    (of_out,) = torch.autograd.grad(own, kept.out, retain_graph=True)
-    rows = of_out[0].abs().amax(dim=(0, 2)) > 0  # rows without a gradient add nothing: leave them out
+    (d_out,) = torch.autograd.grad(own, kept.out, retain_graph=True)
+    rows = d_out[0].abs().amax(dim=(0, 2)) > 0  # rows without a gradient add nothing: leave them out
     h, N = kept.q.shape[1:3]
-    total = of_out.new_zeros(N)
+    total = d_out.new_zeros(N)
     for heads in _some_heads(h, N):
-        of_attention = of_out[0, heads][:, rows] @ kept.v[0, heads].detach().transpose(-2, -1)  # (some, rows, N)
-        total += of_attention.clamp_(min=0).sum(dim=(0, 1))
+        d_attention = d_out[0, heads][:, rows] @ kept.v[0, heads].detach().transpose(-2, -1)  # (some, rows, N)
+        total += d_attention.clamp_(min=0).sum(dim=(0, 1))
     return total / (h * N)
 
 
@@ -202,7 +202,7 @@ def _attention_of_heads(kept: LayerTrace, heads: slice) -> Tensor:
     return (q / math.sqrt(q.shape[-1]) @ k.transpose(-2, -1)).softmax(dim=-1)
 
 
-def _fuse(kept: LayerTrace, of_out: Tensor | None, methods: set[str], fusion: HeadFusion) -> dict[str, Tensor]:
+def _fuse(kept: LayerTrace, d_out: Tensor | None, methods: set[str], fusion: HeadFusion) -> dict[str, Tensor]:
     """One layer's matrices (N, N) over all heads, by the method that walks on them. Some heads at a time, so that no
     more than a few matrices are in memory."""
     (h, N), fused = kept.q.shape[1:3], {}
@@ -215,8 +215,8 @@ def _fuse(kept: LayerTrace, of_out: Tensor | None, methods: set[str], fusion: He
         if "rollout" in methods:
             inside, across = FUSIONS[fusion]
             join("rollout", inside(attention, dim=0) / (h if fusion == "mean" else 1), across)
-        if of_out is not None:
-            weighted = attention * (of_out[heads] @ kept.v[0, heads].transpose(-2, -1))
+        if d_out is not None:
+            weighted = attention * (d_out[heads] @ kept.v[0, heads].transpose(-2, -1))
             if "gradient_rollout" in methods:
                 join("gradient_rollout", weighted.sum(dim=0) / h)
             if "chefer" in methods:
@@ -224,7 +224,7 @@ def _fuse(kept: LayerTrace, of_out: Tensor | None, methods: set[str], fusion: He
     return fused
 
 
-def _rolled_through(row: Tensor, fused: Tensor, discard: float) -> Tensor:
+def _rollout_step(row: Tensor, fused: Tensor, discard: float) -> Tensor:
     """row·Â, (N,), where Â is fused + I with rows that sum to 1. `discard` is the share of entries, the lowest of the
     whole matrix, that are set to 0 before."""
     lowest = int(fused.numel() * discard)
@@ -239,13 +239,13 @@ def walk_down(
     target: Target,
     row: Tensor,
     methods: set[str],
-    of_out: tuple[Tensor, ...] | None = None,
+    d_out: tuple[Tensor, ...] | None = None,
     fusion: HeadFusion = "mean",
     discard: float = 0.0,
     start_layer: int = 0,
 ) -> dict[str, Tensor]:
     """Relevance of every token, (N,), by "rollout", "gradient_rollout" and "chefer", in one walk from the target's
-    layer down to `start_layer`: a row vector times one layer's matrix at a time. The last two need `of_out`.
+    layer down to `start_layer`: a row vector times one layer's matrix at a time. The last two need `d_out`.
 
     rollout           r·Â[L]…Â[1], Â = row-normalised (fused A + I); sums to 1. Abnar & Zuidema 2020, section 3
     gradient_rollout  the same with fused = ReLU(mean over heads of A ⊙ ∂y/∂A); sums to 1. jacobgil/vit-explain
@@ -255,12 +255,12 @@ def walk_down(
     """
     rows = dict.fromkeys(methods, row)
     for layer in range(target.layer, start_layer - 1, -1):
-        fused = _fuse(trace.layers[layer], of_out[layer] if of_out else None, methods, fusion)
+        fused = _fuse(trace.layers[layer], d_out[layer] if d_out else None, methods, fusion)
         if "rollout" in rows:
-            rows["rollout"] = _rolled_through(rows["rollout"], fused["rollout"], discard)
+            rows["rollout"] = _rollout_step(rows["rollout"], fused["rollout"], discard)
         if "gradient_rollout" in rows:
             positive = fused["gradient_rollout"].clamp(min=0)
-            rows["gradient_rollout"] = _rolled_through(rows["gradient_rollout"], positive, discard)
+            rows["gradient_rollout"] = _rollout_step(rows["gradient_rollout"], positive, discard)
         if "chefer" in rows:
             rows["chefer"] = rows["chefer"] + rows["chefer"] @ fused["chefer"]
     if "chefer" in rows:
@@ -271,13 +271,13 @@ def walk_down(
 # -------------------------------------------------------------------------------------------------- maps from gradients
 
 
-def grad_cam(of: Gradients, grid: PatchGrid) -> Tensor:
+def grad_cam(gradients: Gradients, grid: PatchGrid) -> Tensor:
     """Grad-CAM on the patch tokens that the target layer's attention reads, (rows, cols): ReLU of their weighted sum
     over channels, weight = mean gradient over patches. Selvaraju et al. 2017, eqs. 1 and 2; the layer is that of
     jacobgil/pytorch-grad-cam, whose ViT examples take `blocks[-1].norm1`."""
     prefix = grid.num_prefix_tokens
-    weights = of.of_attention_input[prefix:].mean(dim=0)  # (D,)
-    return (of.attention_input[prefix:] @ weights).clamp(min=0).reshape(grid.shape)
+    weights = gradients.d_attention_input[prefix:].mean(dim=0)  # (D,)
+    return (gradients.attention_input[prefix:] @ weights).clamp(min=0).reshape(grid.shape)
 
 
 def sum_per_patch(values: Tensor, patch_px: int) -> Tensor:
@@ -286,6 +286,6 @@ def sum_per_patch(values: Tensor, patch_px: int) -> Tensor:
     return values.reshape(C, H // patch_px, patch_px, W // patch_px, patch_px).sum(dim=(0, 2, 4))
 
 
-def gradient_times_input(of: Gradients, pixels: Tensor, patch_px: int) -> Tensor:
+def gradient_times_input(gradients: Gradients, pixels: Tensor, patch_px: int) -> Tensor:
     """∂y/∂x ⊙ x of pixels (3, H, W) summed per patch, (rows, cols), signed. Shrikumar et al. 2016, arXiv 1605.01713."""
-    return sum_per_patch(of.of_pixels * pixels, patch_px)
+    return sum_per_patch(gradients.d_pixels * pixels, patch_px)

@@ -10,7 +10,7 @@ import torch
 from vit_demo.analysis import perturbation
 from vit_demo.analysis import relevance as analysis
 from vit_demo.analysis.relevance import Gradients
-from vit_demo.answers.targets import Subject, check_options, check_range, occlusion_window, subject
+from vit_demo.answers.targets import Subject, check_options, check_range, occlusion_window, subject_of
 from vit_demo.contract import DemoError, Faithfulness, Relevance, RelevanceMap, RelevanceOptions, SizeChoice
 from vit_demo.contract.relevance import LONG_METHODS, METHODS, SIGNED_METHODS
 from vit_demo.engine import Engine
@@ -40,45 +40,45 @@ def relevance(
     for method in methods:
         if method not in METHODS:
             raise DemoError("relevance.no_such_method", name=method, names=", ".join(METHODS))
-    asked = subject(engine, image, model, size, target)
-    check_options(asked, options)
-    found, shared_ms = _quick_maps(asked, methods, options)
+    subject = subject_of(engine, image, model, size, target)
+    check_options(subject, options)
+    found, shared_ms = _quick_maps(subject, methods, options)
     long = [method for method in methods if method in LONG_METHODS]
-    found |= {method: _long_map(asked, method, options, part) for method in long}
+    found |= {method: _long_map(subject, method, options, part) for method in long}
     return Relevance(
         maps=tuple(found[method] for method in methods),
         target=target,
-        name=asked.name,
-        kind=asked.kind,
-        score=asked.score(),
-        baseline_score=asked.baseline_score(options.baseline) if long else None,
-        layer=asked.target.layer,
+        name=subject.name,
+        kind=subject.kind,
+        score=subject.score(),
+        baseline_score=subject.baseline_score(options.baseline) if long else None,
+        layer=subject.target.layer,
         shared_ms=shared_ms,
-        picture=asked.run.prepared.picture,
-        info=asked.run.info,
+        picture=subject.run.prepared.picture,
+        info=subject.run.info,
     )
 
 
 def _quick_maps(
-    asked: Subject, methods: tuple[str, ...], options: RelevanceOptions
+    subject: Subject, methods: tuple[str, ...], options: RelevanceOptions
 ) -> tuple[dict[str, RelevanceMap], float]:
     """The maps of the quick methods among those asked for, and the milliseconds that a backward pass took."""
-    shared_ms, of = 0.0, None
+    shared_ms, gradients = 0.0, None
     if set(methods) & set(NEED_GRADIENTS):
         started = time.perf_counter()
-        of, cached = _gradients(asked)
+        gradients, cached = _gradients(subject)
         shared_ms = 0.0 if cached else _ms_since(started)
-    trace, vit = asked.run.trace, asked.loaded.model
+    trace, vit = subject.run.trace, subject.loaded.model
     walked, found = set(methods) & set(WALKED), {}
-    with asked.engine.computing():
-        row = analysis.readout_row(vit, asked.target, trace.layers[asked.target.layer].residual)
+    with subject.engine.computing():
+        row = analysis.readout_row(vit, subject.target, trace.layers[subject.target.layer].residual)
         started = time.perf_counter()
         rows = analysis.walk_down(
             trace,
-            asked.target,
+            subject.target,
             row,
             walked,
-            of.of_out if of else None,
+            gradients.d_out if gradients else None,
             options.head_fusion,
             options.discard,
             options.start_layer,
@@ -91,34 +91,34 @@ def _quick_maps(
             if method in walked:
                 values = rows[method]
             elif method == "attention":
-                values = analysis.raw_attention(vit, asked.target, trace, row)
+                values = analysis.raw_attention(vit, subject.target, trace, row)
             elif method == "legrad":
-                values = of.legrad.sum(dim=0)
+                values = gradients.legrad.sum(dim=0)
             elif method == "grad_cam":
-                values = analysis.grad_cam(of, trace.grid)
+                values = analysis.grad_cam(gradients, trace.grid)
             else:
-                values = analysis.gradient_times_input(of, asked.pixels[0], trace.grid.patch_px)
+                values = analysis.gradient_times_input(gradients, subject.pixels[0], trace.grid.patch_px)
             values = values.cpu().numpy()
             elapsed_ms = _ms_since(started) + (walk_ms / len(walked) if method in walked else 0.0)
-            found[method] = _as_map(asked, method, values, elapsed_ms)
+            found[method] = _as_map(subject, method, values, elapsed_ms)
     return found, shared_ms
 
 
-def _gradients(asked: Subject) -> tuple[Gradients, bool]:
+def _gradients(subject: Subject) -> tuple[Gradients, bool]:
     """The backward pass of this target, made once and kept; and whether it was there."""
 
     def make() -> Gradients:
-        with asked.engine.computing(gradients=True):
-            return analysis.gradients(asked.loaded.model, asked.target, asked.pixels)
+        with subject.engine.computing(gradients=True):
+            return analysis.gradients(subject.loaded.model, subject.target, subject.pixels)
 
-    return asked.engine.kept.get_or_make((*asked.key, "gradients"), make, lambda made: made.nbytes)
+    return subject.engine.kept.get_or_make((*subject.key, "gradients"), make, lambda made: made.nbytes)
 
 
 def _as_map(
-    asked: Subject, method: str, values: np.ndarray, elapsed_ms: float, parts: int = 1, part: int | None = None
+    subject: Subject, method: str, values: np.ndarray, elapsed_ms: float, parts: int = 1, part: int | None = None
 ) -> RelevanceMap:
     """`values` (N,) over all tokens, or (rows, cols) over patches alone."""
-    grid, prefix = asked.run.trace.grid, None
+    grid, prefix = subject.run.trace.grid, None
     if values.ndim == 1:
         prefix, values = values[: grid.num_prefix_tokens], values[grid.num_prefix_tokens :].reshape(grid.shape)
     return RelevanceMap(
@@ -126,12 +126,12 @@ def _as_map(
     )
 
 
-def _long_map(asked: Subject, method: str, options: RelevanceOptions, part: int | None) -> RelevanceMap:
+def _long_map(subject: Subject, method: str, options: RelevanceOptions, part: int | None) -> RelevanceMap:
     """One part of a long method, or with None all of them added up."""
     started = time.perf_counter()
-    grid, engine = asked.run.trace.grid, asked.engine
+    grid, engine = subject.run.trace.grid, subject.engine
     with engine.computing():
-        pixels, baseline = asked.pixels, asked.baseline(options.baseline)
+        pixels, baseline = subject.pixels, subject.baseline(options.baseline)
         fractions, weights = perturbation.quadrature(options.steps)
         masks = _masks(method, options, grid.shape)
     tokens = PART_TOKENS.get(engine.hardware.device, PART_TOKENS_ELSEWHERE)
@@ -139,18 +139,18 @@ def _long_map(asked: Subject, method: str, options: RelevanceOptions, part: int 
     if masks is None:
         chosen, parts = _part_of(method, options.steps, max(1, at_once // BACKWARD_COST), part)
         with engine.computing():
-            vit, some = asked.loaded.model, (fractions[chosen], weights[chosen])
-            values = perturbation.integrated_gradients(vit, asked.target, pixels, baseline, *some)
+            vit, some = subject.loaded.model, (fractions[chosen], weights[chosen])
+            values = perturbation.integrated_gradients(vit, subject.target, pixels, baseline, *some)
     else:
         chosen, parts = _part_of(method, len(masks), at_once, part)
         # from the whole picture's score: parts then add up calmly
-        rise = asked.score() - _scores(asked, baseline, masks[chosen])
+        rise = subject.score() - _scores(subject, baseline, masks[chosen])
         with engine.computing():
             if method == "occlusion":
                 values = perturbation.occlusion_map(rise, masks, chosen)
             else:
                 values = perturbation.random_mask_map(-rise, masks, chosen)
-    return _as_map(asked, method, values.cpu().numpy(), _ms_since(started), parts, part)
+    return _as_map(subject, method, values.cpu().numpy(), _ms_since(started), parts, part)
 
 
 def _masks(method: str, options: RelevanceOptions, grid: tuple[int, int]) -> torch.Tensor | None:
@@ -162,12 +162,12 @@ def _masks(method: str, options: RelevanceOptions, grid: tuple[int, int]) -> tor
     return None
 
 
-def _scores(asked: Subject, baseline: torch.Tensor, masks: torch.Tensor, probability: bool = False) -> torch.Tensor:
+def _scores(subject: Subject, baseline: torch.Tensor, masks: torch.Tensor, probability: bool = False) -> torch.Tensor:
     """The target's value for every mask, (M,), on the CPU; others get their turn between batches."""
-    vit, found = asked.loaded.model, []
-    for some in masks.split(perturbation.pictures_at_once(vit, asked.pixels)):
-        with asked.engine.computing():
-            values = perturbation.scores_of_hidden(vit, asked.target, asked.pixels, baseline, some, probability)
+    vit, found = subject.loaded.model, []
+    for some in masks.split(perturbation.pictures_at_once(vit, subject.pixels)):
+        with subject.engine.computing():
+            values = perturbation.scores_of_hidden(vit, subject.target, subject.pixels, baseline, some, probability)
         found.append(values.cpu())
     return torch.cat(found)
 
@@ -198,8 +198,8 @@ def faithfulness(
 ) -> Faithfulness:
     """Deletion and insertion curves over the patches in the order of a map (rows, cols); None draws an order."""
     started = time.perf_counter()
-    asked = subject(engine, image, model, size, target)
-    grid = asked.run.trace.grid
+    subject = subject_of(engine, image, model, size, target)
+    grid = subject.run.trace.grid
     check_range("curve_steps", steps)
     if values is None:
         order = torch.rand(grid.shape, generator=torch.Generator().manual_seed(seed))
@@ -209,9 +209,9 @@ def faithfulness(
         order = torch.from_numpy(np.ascontiguousarray(values, np.float64))
     keep, fractions = perturbation.deletion_masks(order, min(steps, grid.num_patches))
     masks = torch.cat([keep, 1 - keep[1:-1]])  # the ends are the same pictures in both directions
-    with asked.engine.computing():
-        hidden = asked.baseline(baseline)
-    scores = _scores(asked, hidden, masks, probability=True)
+    with subject.engine.computing():
+        hidden = subject.baseline(baseline)
+    scores = _scores(subject, hidden, masks, probability=True)
     deletion = scores[: len(keep)]
     insertion = torch.cat([deletion[-1:], scores[len(keep) :], deletion[:1]])
     return Faithfulness(
@@ -223,10 +223,10 @@ def faithfulness(
         random=values is None,
         baseline=baseline,
         target=target,
-        name=asked.name,
-        kind=asked.kind,
+        name=subject.name,
+        kind=subject.kind,
         elapsed_ms=_ms_since(started),
-        info=asked.run.info,
+        info=subject.run.info,
     )
 
 

@@ -99,7 +99,7 @@ def _examples(engine: Engine, model: str) -> ExampleVectors:
     return example_vectors(engine, model)
 
 
-def subject(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, index: int) -> Subject:
+def subject_of(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, index: int) -> Subject:
     """The target of that index, as in `targets`. DemoError where there is none."""
     loaded = engine.load(model)
     if loaded.model.head is not None:
@@ -111,7 +111,7 @@ def subject(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, ind
         names = examples.keys
         make = lambda: relevance.example_target(layer, examples.vectors, index, centred)  # noqa: E731
     if not 0 <= index < len(names):
-        raise DemoError("relevance.no_such_target", number=index, count=len(names))
+        raise DemoError("relevance.no_such_target", number=index + 1, count=len(names))
     run = engine.run(image, model, size)
     key = ("relevance", model, loaded.revision, run.prepared.digest, index)
     with engine.computing():
@@ -122,12 +122,12 @@ def subject(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, ind
 # ------------------------------------------------------------------------------------------------------------- checks
 
 
-def check_options(asked: Subject, options: RelevanceOptions) -> None:
+def check_options(subject: Subject, options: RelevanceOptions) -> None:
     """DemoError, naming the option, where one is out of its range."""
     for name in ("discard", "steps", "masks", "keep_share"):
         check_range(name, getattr(options, name))
     check(options.head_fusion in ("mean", "max", "min"), "head_fusion", options.head_fusion, "mean, max, min")
-    last, grid = asked.target.layer, asked.run.trace.grid
+    last, grid = subject.target.layer, subject.run.trace.grid
     check(0 <= options.start_layer <= last, "start_layer", options.start_layer, f"0 … {last}")
     window, stride = occlusion_window(options, grid.shape)
     check(1 <= window <= min(grid.shape), "window", window, f"1 … {min(grid.shape)}")

@@ -17,7 +17,7 @@ from vit_demo.checkpoints.keymaps import Drop, Rule
 from vit_demo.checkpoints.plan import Plan
 from vit_demo.contract import HALF_MEAN, HALF_STD, ModelError, PreprocessSpec
 from vit_demo.model.config import RopeConfig, ViTConfig
-from vit_demo.model.position import rope_bands
+from vit_demo.model.position import bands_of
 
 # Width → heads, as published; a file without a config does not hold the number of heads.
 USUAL_HEADS = {192: 3, 384: 6, 512: 8, 768: 12, 1024: 16, 1280: 16}
@@ -78,7 +78,10 @@ def plan_from_state(state: Mapping[str, Tensor], name: str, file: str = "") -> P
     )
     fill = {}
     if rope and "rope_embed.periods" not in state:
-        fill["rope_bands"] = (rope_bands(rope, config.attention_head_dim), "computed; the file does not store it")
+        fill["rope_bands"] = (
+            bands_of(rope, config.attention_head_dim),
+            "computed; the file does not store it",
+        )
     for mark, drops in ASIDE.items():
         if any(key.startswith(f"{mark}.") for key in state):
             rules = (*drops, *rules)

@@ -15,7 +15,7 @@ from vit_demo.checkpoints.plan import Plan
 from vit_demo.checkpoints.timm_modules import Unsupported, config_from_module
 from vit_demo.contract import IMAGENET_MEAN, IMAGENET_STD, ModelError, PreprocessSpec
 from vit_demo.model.config import ViTConfig
-from vit_demo.model.position import rope_bands
+from vit_demo.model.position import bands_of
 from vit_demo.preprocess import RESAMPLING
 
 PREPROCESSING = ("mean", "std", "interpolation", "crop_pct", "crop_mode")  # fields of timm's pretrained_cfg
@@ -60,7 +60,10 @@ def plan_from_timm(architecture: str, hub_config: dict[str, Any] | None = None, 
     labels, notes = labels_from_timm(hub_config, known, model.pretrained_cfg, config.num_classes)
     fill = {}
     if config.rope is not None and config.rope.kind != "mixed":
-        fill["rope_bands"] = (rope_bands(config.rope, config.attention_head_dim), "computed; timm does not store it")
+        fill["rope_bands"] = (
+            bands_of(config.rope, config.attention_head_dim),
+            "computed; timm does not store it",
+        )
     return Plan(
         config=config,
         rules=native(gated),

@@ -17,7 +17,7 @@ from vit_demo.checkpoints.plan import Plan
 from vit_demo.checkpoints.processors import preprocess_from_transformers
 from vit_demo.contract import ModelError
 from vit_demo.model.config import RopeConfig, ViTConfig
-from vit_demo.model.position import rope_bands
+from vit_demo.model.position import bands_of
 
 MODEL_TYPES = ("vit", "deit", "dinov2", "dinov2_with_registers", "dinov3_vit")
 FAMILY = {"vit": "ViT", "deit": "DeiT", "dinov2": "DINOv2", "dinov2_with_registers": "DINOv2", "dinov3_vit": "DINOv3"}
@@ -79,7 +79,7 @@ def plan_from_transformers(
         raise ModelError("checkpoint.unsupported", name=name, reason=str(error)) from error
     fill = {}
     if vit.rope is not None:
-        bands = rope_bands(vit.rope, vit.attention_head_dim)
+        bands = bands_of(vit.rope, vit.attention_head_dim)
         fill["rope_bands"] = (bands, "computed; transformers does not store it")
     return Plan(
         config=vit,

@@ -1,4 +1,4 @@
-"""What the Attention tab is told."""
+"""What the Attention tab shows."""
 
 from __future__ import annotations
 

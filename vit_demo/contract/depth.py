@@ -1,4 +1,4 @@
-"""What the Depth tab is told."""
+"""What the Depth tab shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Draw tab is told: how a drawn digit is read, now and at earlier moments of the training."""
+"""What the Draw tab shows: how a drawn digit is read, now and at earlier moments of the training."""
 
 from __future__ import annotations
 

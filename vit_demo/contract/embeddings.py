@@ -1,4 +1,4 @@
-"""What the Embeddings tab is told."""
+"""What the Embeddings tab shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Features tab is told."""
+"""What the Features tab shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Predict tab is told."""
+"""What the Predict tab shows."""
 
 from __future__ import annotations
 

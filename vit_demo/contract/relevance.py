@@ -1,4 +1,4 @@
-"""What the Relevance tab is told: targets, maps of many methods, and how far the maps can be trusted."""
+"""What the Relevance tab shows: targets, maps of many methods, and how far the maps can be trusted."""
 
 from __future__ import annotations
 

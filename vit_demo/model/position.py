@@ -70,7 +70,7 @@ def resample_position(table: Tensor, native: tuple[int, int], grid: tuple[int, i
     return planes.permute(0, 2, 3, 1).reshape(1, grid[0] * grid[1], -1).to(table.dtype)
 
 
-def rope_bands(rope: RopeConfig, head_dim: int) -> Tensor:
+def bands_of(rope: RopeConfig, head_dim: int) -> Tensor:
     """Periods ("centred") or angular frequencies ("index") of one axis, (d/4,), by the formula.
 
     DINOv3 checkpoints carry their periods rounded to bfloat16; those are loaded instead where present.

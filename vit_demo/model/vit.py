@@ -13,7 +13,7 @@ from vit_demo.grid import PatchGrid
 from vit_demo.model.attention import make_norm
 from vit_demo.model.block import ACTIVATIONS, Block
 from vit_demo.model.config import ViTConfig
-from vit_demo.model.position import RESAMPLING, resample_position, rope_angles, rope_bands, rope_table
+from vit_demo.model.position import RESAMPLING, bands_of, resample_position, rope_angles, rope_table
 from vit_demo.model.trace import Trace
 
 
@@ -88,7 +88,7 @@ class VisionTransformer(nn.Module):
         if rope is not None and rope.kind == "mixed":
             bands = nn.Parameter(torch.randn(2, config.depth, config.heads, config.attention_head_dim // 2))
         elif rope is not None:
-            bands = rope_bands(rope, config.attention_head_dim)
+            bands = bands_of(rope, config.attention_head_dim)
         if isinstance(bands, nn.Parameter):
             self.rope_bands = bands
         else:

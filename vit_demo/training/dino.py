@@ -173,7 +173,7 @@ def train_dino(
 
     Labels are used by the k-NN measurement alone.
     """
-    pair = both(config, recipe).to(device)
+    pair = student_and_teacher(config, recipe).to(device)
     optimiser = make_optimiser(pair["student"], recipe.decay[0], recipe.betas)
     reports = resume(folder, recipe, pair, optimiser, DinoReport)
     pictures, labels = tensors(training)
@@ -191,7 +191,7 @@ def train_dino(
     return pair["teacher"].backbone, reports
 
 
-def both(config: ViTConfig, recipe: DinoRecipe) -> nn.ModuleDict:
+def student_and_teacher(config: ViTConfig, recipe: DinoRecipe) -> nn.ModuleDict:
     """Student and teacher, equal at first, and the centre, so that all of it is stored as one."""
     student = WithHead(initialised(config, recipe.seed), DinoHead(config.dim, recipe))
     teacher = deepcopy(student).requires_grad_(False)

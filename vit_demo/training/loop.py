@@ -133,8 +133,8 @@ def train(
     model = initialised(config, recipe.seed, recipe.token_deviation).to(device)
     mean = copy.deepcopy(model).requires_grad_(False)  # of the weights over past steps
     optimiser = make_optimiser(model, recipe.weight_decay, recipe.betas)
-    both = nn.ModuleDict({"model": model, "mean": mean})
-    reports = resume(folder, recipe, both, optimiser)
+    modules = nn.ModuleDict({"model": model, "mean": mean})
+    reports = resume(folder, recipe, modules, optimiser)
     pictures, labels = tensors(training)
     held_pictures, held_labels = tensors(held_out)
     started = time.perf_counter()
@@ -146,7 +146,7 @@ def train(
         reports.append(EpochReport(epoch, loss, held_loss, accuracy, rate, time.perf_counter() - started))
         if epoch in recipe.kept:
             keep(mean, epoch)
-        store(folder, recipe, both, optimiser, reports)
+        store(folder, recipe, modules, optimiser, reports)
         if finished is not None:
             finished(reports[-1])
     return mean, reports

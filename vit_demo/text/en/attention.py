@@ -3,8 +3,8 @@
 WORDS = {
     "tab": "Attention",
     "help": (
-        "**You see** how one token shares out its attention in one layer, one map per head. Point at any patch, and that "
-        "patch asks; click to hold it, click another to compare. **Read it** by the scale: a map and the share under it "
+        "**You see** how one token shares out its attention in one layer, one map per head. Hover over a patch to see "
+        "where it attends; click to pin it, click another to compare. **Read it** by the scale: a map and the share under it "
         "(class token and registers) add up to 100 %. **It does not mean** that the model decided because of these "
         "places: attention is one step in a long computation, not an explanation."
     ),
@@ -19,17 +19,17 @@ WORDS = {
     "from": "Token",
     "row": "row",
     "column": "column",
-    "pin": "hold",
-    "unpin": "Let go of {token}",
-    "point": "Point at a patch: it asks. Click to hold it; click a second one to compare.",
+    "pin": "pin",
+    "unpin": "Unpin {token}",
+    "point": "Hover over a patch to see where it attends. Click to pin it; click a second one to compare.",
     "moved": "The token chosen before does not exist in this grid, so the view went back to its first one.",
     "token_cls": "class token (CLS)",
     "token_dist": "distillation token",
     "token_reg": "register {number}",
     "token_patch": "patch: row {row}, column {col}",
     "stage_label": (
-        "The picture that the model saw, {rows} rows by {cols} columns of patches. Arrow keys move and ask, Enter holds a "
-        "token, a second one is compared with it, Escape lets go."
+        "The picture that the model saw, {rows} rows by {cols} columns of patches. Arrow keys move, Enter pins a token "
+        "and a second one to compare, Escape unpins."
     ),
     "heads_label": "Heads of this layer",
     "head": "head {number}",
@@ -38,12 +38,12 @@ WORDS = {
     "sum_of_heads": "sum of all heads",
     "features_of_layer": "this layer's output",
     "prefix_share": "{names} {share} %",
-    "receives": "gets {sum} times what an average token gets",
+    "receives": "receives {sum} times the attention of an average token",
     "grid": "patch grid",
     "opacity": "overlay",
-    "mask": "only the strongest patches that hold",
-    "mask_of": "of the patches' attention",
-    "mask_share": "Share of the attention that the strongest patches hold",
+    "mask": "only the strongest patches, with",
+    "mask_of": "of the attention on patches",
+    "mask_share": "Share of the attention on patches that is shown",
     "shared": "one scale for all heads",
     "together": "all heads in one picture",
     "together_scale": "each head in its colour, from its least to its most; what is under a fifth of that is left out",

@@ -9,9 +9,9 @@ WORDS = {
         "is what a head would have that looks at every token alike."
     ),
     "renormalised": "distance without the share of prefix tokens (renormalised)",
-    "models": "Lay other models over it",
+    "models": "Compare with other models",
     "models_info": "Models that are on this machine. Pixels are those of each model's own input.",
-    "run": "Over the example pictures",
+    "run": "Average over the example pictures",
     "stop": "Stop",
     "this_picture": "This picture, {rows}×{cols} patches.",
     "so_far": "{title}: {done} of {count} example pictures",

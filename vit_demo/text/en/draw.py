@@ -4,8 +4,8 @@ WORDS = {
     "tab": "Draw",
     "help": (
         "**You see** how a small Vision Transformer, trained by this project on 8,000 digits, reads your drawing: its answer, "
-        "and where the class token looks in every head of every layer. **Read it** with the slider: the same drawing at earlier "
-        "moments of the training. **It does not mean** that it knows what it does not know: it names a digit for any drawing."
+        "and where the class token looks in every head of every layer. **Read it** with the slider: the same drawing as "
+        "earlier checkpoints of the training read it. **It does not mean** that it knows what it does not know: it names a digit for any drawing."
     ),
     "tools": "Drawing tools",
     "pen": "Pen",
@@ -20,16 +20,16 @@ WORDS = {
     "saw": "What the model gets: scaled into 20×20 pixels, centred by mass in 28×28, cut into 7×7 patches.",
     "reads": "Reads {digit}, {share} %",
     "nothing": "Nothing drawn yet: these are its answers to an empty picture.",
-    "took": "all moments together: {server} ms on the server",
+    "took": "read by every kept checkpoint in {server} ms on the server",
     "learn_heading": "Watch it learn",
-    "moment": "Moment of the training",
+    "moment": "Checkpoint of the training",
     "earlier": "Earlier",
     "later": "Later",
     "play": "Play the training from its start",
     "at_start": "before training",
     "after": "after epoch {epoch} of {epochs}",
     "heads_heading": "Where the class token looks: a row for each layer, a column for each head",
-    "head": "{layer}.{head} · itself {share} %",
+    "head": "{layer}.{head} · on itself {share} %",
     "head_label": "Layer {layer}, head {head}: attention from the class token over the patches; {share} % stays on the class token.",
     "scale": "share of attention",
     "own_scale": "each map on its own scale",

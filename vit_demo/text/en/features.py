@@ -13,9 +13,9 @@ WORDS = {
     "view_norms": "Norms and registers",
     "view_evolution": "Through the layers",
     "view_pairs": "Pairs",
-    "view_alike": "Find alike",
+    "view_alike": "Similar pictures",
     "help_colours": (
-        "**You see** how alike every patch is to the one you point at (cosine), and beside it the three strongest directions "
+        "**You see** how similar every patch is to the one under the pointer (cosine), and beside it the three strongest directions "
         "of all patches (PCA) as red, green and blue. **Read it**: equal colour means alike for this layer, also across "
         "pictures, which share one basis. Click to pin a patch. **It does not mean** that a colour stands for a thing: the "
         "directions are those of these pictures, and their signs are arbitrary."
@@ -31,7 +31,7 @@ WORDS = {
         "that every model does this, nor that a model with registers has clean maps; small models often have neither."
     ),
     "help_evolution": (
-        "**You see** how alike a token is to itself at other depths, and with a classifier what it would answer if it read "
+        "**You see** how similar a token is to itself at other depths, and with a classifier what it would answer if it read "
         "each layer (logit lens). **Read it** from the input (0) to the last layer. **It does not mean** that the model "
         "knows the answer early: its head was only ever trained on the last layer."
     ),
@@ -46,21 +46,21 @@ WORDS = {
         "**It does not mean** that the model would call them the same."
     ),
     "more": "Compare with examples",
-    "more_info": "up to seven pictures more, on one basis; Pairs takes the first",
+    "more_info": "up to seven more pictures, on one basis; Pairs uses the first",
     "uploads": "Or your own pictures",
     "method": "Colours as in",
-    "foreground": "Blacken what the first component calls background",
-    "flip": "Take the other side",
+    "foreground": "Black out the background (by the first component)",
+    "flip": "Swap foreground and background",
     "opacity": "similarity over picture",
     "fixed": "scale from 0",
     "smooth": "smooth",
     "table": "colours",
-    "unpin": "let go of the pinned patch",
+    "unpin": "unpin",
     "scale": "cosine with the chosen patch, from the least to 1",
     "from": "from picture {number}, row {row}, column {col}",
     "to": "to picture {number}, row {row}, column {col}: {value}, rank {rank} of {count}",
     "best": "most alike in picture {number}: row {row}, column {col} ({value})",
-    "stage_label": "Picture {number}, {rows} rows by {cols} columns of patches. Arrow keys move, Enter pins, Escape lets go.",
+    "stage_label": "Picture {number}, {rows} rows by {cols} columns of patches. Arrow keys move, Enter pins, Escape unpins.",
     "like_caption": "picture {number}: similarity",
     "pca_caption": "picture {number}: PCA, shares of variance {shares}",
     "way": "Group by",
@@ -69,17 +69,17 @@ WORDS = {
     "count": "Groups (k-means)",
     "saw": "the picture that the model saw",
     "foreground_share": "foreground: {share} % of the patches",
-    "cut_vector": "the vector that was cut",
+    "cut_vector": "the eigenvector that is cut in two",
     "segment": "group {number}: {share} %",
     "segments_over": "{count} groups over the picture",
-    "threshold": "Far out above",
-    "threshold_info": "0: worked out from the quartiles; the paper takes 150 for DINOv2 giant",
-    "other": "Beside another model",
+    "threshold": "Outlier above",
+    "threshold_info": "0: from the quartiles; the paper uses 150 for DINOv2 giant",
+    "other": "Compare with another model",
     "other_info": "for instance the same with registers",
     "threshold_given": "as you set it",
     "threshold_tukey": "third quartile + 3 × quartile distance",
     "outliers": "{count} of {total} patches ({share} %) are longer than {threshold} ({rule})",
-    "norm_map": "norm after layer {layer}; far-out patches are outlined",
+    "norm_map": "norm after layer {layer}; outlier patches are outlined",
     "norms_by_layer": "norm by layer",
     "median_patch": "median of the patches",
     "largest_patch": "largest patch",
@@ -145,7 +145,7 @@ WORDS = {
         "- **Logit lens** (nostalgebraist 2020; for ViTs Vilas et al. 2023): final norm and head on an earlier layer.\n"
         "- **Pairs** (Amir et al. 2021, dino-vit-features): mutual nearest neighbours whose patches hold more than 0.05 of the class "
         "token's attention, from least to largest; k-means makes ten groups, of which the most salient pair is shown.\n"
-        "- **Find alike**: cosine of class tokens, or of the patches' mean; the plane is their PCA, or UMAP (McInnes et al. "
+        "- **Similar pictures**: cosine of class tokens, or of the patches' mean; the plane is their PCA, or UMAP (McInnes et al. "
         "2018, arXiv 1802.03426) where umap-learn is installed: neighbours alone are kept."
     ),
 }

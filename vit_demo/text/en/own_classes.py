@@ -6,12 +6,12 @@ WORDS = {
         "**You see** what the picture on the left is by classes that you make up: give each a name and a few pictures. "
         "**Read it**: the model stays as it is; the votes (k-NN) and the probe (logistic regression) only compare its features. "
         "The accuracy is counted by leaving out one example at a time. **It does not mean** much with few examples: two right "
-        "of two is no proof. Nothing is kept beyond this visit; take the file away if you want to go on later."
+        "of two is no proof. Nothing is kept after this visit; download the file to go on later."
     ),
-    "begin": "Begin with example pictures: animals and things",
+    "begin": "Start with example pictures: animals and things",
     "animals": "animals",
     "things": "things",
-    "more": "Remove a class, or bring back saved ones",
+    "more": "Remove a class, or load saved ones",
     "name": "Name of the class",
     "examples": "Examples to add",
     "uploads": "Or your own pictures",
@@ -19,10 +19,10 @@ WORDS = {
     "add_this": "Add the picture on the left",
     "removed": "Class to remove",
     "remove": "Remove it",
-    "file": "Bring back classes (NPZ)",
+    "file": "Load saved classes (NPZ)",
     "count": "{count} pictures",
     "empty": "No classes yet. Type a name, choose pictures, and add them; two classes are enough.",
-    "or_begin": "Or see first how it looks:",
+    "or_begin": "Or start from an example:",
     "saw": "the picture that the model saw",
     "knn": (
         "Votes of the {k} closest examples, closer ones count more (DINO's k-NN). Leaving one out, {right} % of the {count} "

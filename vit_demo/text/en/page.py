@@ -15,7 +15,7 @@ WORDS = {
     "on_disk": "on disk",
     "downloadable": "{size} to download",
     "out_of_reach": "out of reach",
-    "unknown": "asking the Hub",
+    "unknown": "checking the Hub",
     "card": "{family} · {parameters} million parameters · patches of {patch} px · {head}",
     "card_head": "predicts classes",
     "card_no_head": "no head: features only",

@@ -84,7 +84,7 @@ WORDS = {
     "weakness_occlusion": "会漏掉出现两次的东西：只遮住一个时分数不变。窗口的大小决定能找到什么。",
     "weakness_random_masks": "遮罩少时噪声大，本来就粗略，而且所用的图片是模型没有训练过的。",
     "no_examples": "没有可供比较的示例图片，而这个模型没有分类器。请选择其他模型。",
-    "no_such_target": "没有编号为 {number} 的目标。共有 {count} 个，从 0 开始编号。",
+    "no_such_target": "没有第 {number} 个目标。共有 {count} 个，请从中选择。",
     "no_such_method": "没有方法 {name}。可用的方法：{names}。",
     "no_such_part": "方法 {method} 共有 {parts} 段，没有第 {part} 段。请选择其中一段。",
     "option_out_of_range": "选项 {name} 不能是 {value}。请在 {allowed} 中选择。",

@@ -57,7 +57,7 @@ export function mount(host) {
     makeStage(box, {
       grid: () => map,
       at: () => (at && shape === shapeOf(map) ? at : middleOf(map)),
-      point(place) { at = place; shape = shapeOf(map); draw(); told(shown, index); },
+      point(place) { at = place; shape = shapeOf(map); draw(); showCell(shown, index); },
     });
     return shown;
   }
@@ -72,7 +72,7 @@ export function mount(host) {
    * What is known of the cell pointed at.
    * @param {Shown} map @param {number} index
    */
-  function told(map, index) {
+  function showCell(map, index) {
     if (!at) return;
     const value = words(map, map.numbers[at.row * map.cols + at.col]);
     const row = signed(String(at.row + map.first_row)), col = signed(String(at.col + map.first_col));

@@ -120,20 +120,20 @@ export function mount(host) {
 
   /** @param {Float32Array[]} maps @param {number} from @param {Patch} at @param {Record<string, string>} words */
   function readout(maps, from, at, words) {
-    const told = [fill(words.from, { number: at.picture + 1, row: at.row + 1, col: at.col + 1 })];
+    const lines = [fill(words.from, { number: at.picture + 1, row: at.row + 1, col: at.col + 1 })];
     if (pinned && seen) {
       const values = maps[seen.picture], i = seen.row * pairs[seen.picture].cols + seen.col;
-      told.push(fill(words.to, { number: seen.picture + 1, row: seen.row + 1, col: seen.col + 1,
+      lines.push(fill(words.to, { number: seen.picture + 1, row: seen.row + 1, col: seen.col + 1,
         value: number(values[i]), rank: rankOf(values, i), count: values.length }));
     } else {
       maps.forEach((values, i) => {
         const best = bestOf(values, i === at.picture ? from : -1);
         if (best < 0) return;
         const where = placeOf(best, pairs[i].cols);
-        told.push(fill(words.best, { number: i + 1, row: where.row + 1, col: where.col + 1, value: number(values[best]) }));
+        lines.push(fill(words.best, { number: i + 1, row: where.row + 1, col: where.col + 1, value: number(values[best]) }));
       });
     }
-    return told.join(" · ");
+    return lines.join(" · ");
   }
 
   unpin.addEventListener("click", () => { pinned = null; draw(); });
