@@ -16,7 +16,7 @@ from PIL import Image
 
 import vit_demo.engine
 from vit_demo.checkpoints import embedded
-from vit_demo.checkpoints.catalog import CARDS, EMBEDDED_ID
+from vit_demo.checkpoints.catalog import CARDS, EMBEDDED_ID, FIRST_DOWNLOAD
 from vit_demo.contract import DemoError, ModelError, Neighbours, Prediction, SizeChoice, TokenQuery
 from vit_demo.explain import Explainer
 from vit_demo.gallery import Example
@@ -422,6 +422,31 @@ def test_a_failing_load_does_not_poison_the_cache(explainer, folder, monkeypatch
     assert len(tries) == 2
 
 
+def test_all_who_wait_for_a_download_see_its_progress(explainer, folder, monkeypatch):
+    load, began, joined, seen = vit_demo.engine.load_model, threading.Event(), threading.Event(), {"a": [], "b": []}
+
+    def slowly(name, *, progress, **more):
+        progress(1, 4)
+        began.set()
+        assert joined.wait(60)
+        progress(3, 4)
+        return load(name, **more)
+
+    monkeypatch.setattr(vit_demo.engine, "load_model", slowly)
+    engine = explainer._engine
+    first = threading.Thread(target=lambda: engine.load(folder[0], lambda *now: seen["a"].append(now)))
+    first.start()
+    assert began.wait(60)
+    second = threading.Thread(target=lambda: engine.load(folder[0], lambda *now: seen["b"].append(now)))
+    second.start()
+    while len(engine._followers[folder[0]]) < 2:
+        time.sleep(0.01)
+    joined.set()
+    first.join(60), second.join(60)
+    assert seen == {"a": [(1, 4), (3, 4)], "b": [(3, 4)]}
+    assert engine._followers[folder[0]] == []
+
+
 def test_a_failing_forward_pass_does_not_poison_the_cache(explainer, folder, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(VisionTransformer, "forward", lambda *_, **__: 1 / 0)
@@ -573,6 +598,18 @@ def test_the_hub_is_asked_once_and_remembered():
     assert {s.availability for s in explainer.statuses()} <= {"on_disk", "unknown", "out_of_reach"}
     assert explainer.look_for_hub() is False
     assert "unknown" not in {s.availability for s in explainer.statuses()}
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+def test_the_first_page_asks_for_the_hub_and_opens_with_a_classifier_where_there_is_one(monkeypatch, reachable):
+    monkeypatch.setattr("vit_demo.checkpoints.hub_cache.on_disk", lambda name: False)
+    asked = []
+    explainer = Explainer("cpu", hub=lambda: bool(asked.append(1)) or reachable)
+    here = explainer.default_model(download=False)
+    assert here in (EMBEDDED_ID, "vit-demo/digits")
+    assert asked == []
+    assert explainer.default_model() == explainer.default_model() == (FIRST_DOWNLOAD if reachable else here)
     assert len(asked) == 1
 
 

@@ -57,16 +57,29 @@ class Engine:
         self.runs = ByteCache(trace_bytes)
         self.kept = ByteCache(KEPT_BYTES)
         self.pictures = ByteCache(PICTURES_BYTES)
+        self._followers: dict[str, list[Callable[[int, int], None] | None]] = {}  # of the models that are being loaded
         self._turn = threading.Lock()  # one computation at a time: two would only slow each other down
         if hardware.threads:
             torch.set_num_threads(hardware.threads)
 
     def load(self, name: str, progress: Callable[[int, int], None] | None = None) -> LoadedModel:
-        """The model of that name, from memory where it is there. Raises ModelError, also for what is not offered."""
+        """The model of that name, from memory where it is there; `progress` follows a download, also one that another
+        began. Raises ModelError, also for what is not offered."""
         if not self._offers(name):
             raise ModelError("checkpoint.not_offered", name=str(name)[:80])
-        make = lambda: load_model(name, device=self.hardware.device, progress=progress)  # noqa: E731
-        return self.models.get_or_make(name, make, lambda loaded: loaded.nbytes)[0]
+        followers = self._followers.setdefault(name, [])
+        followers.append(progress)
+
+        def report(done: int, total: int) -> None:
+            for follow in tuple(followers):
+                if follow is not None:
+                    follow(done, total)
+
+        try:
+            make = lambda: load_model(name, device=self.hardware.device, progress=report)  # noqa: E731
+            return self.models.get_or_make(name, make, lambda loaded: loaded.nbytes)[0]
+        finally:
+            followers.remove(progress)
 
     def prepared(self, image: np.ndarray, loaded: LoadedModel, size: SizeChoice) -> PreparedImage:
         """A picture (H, W, 3) uint8 as that model gets it, from memory where the same bytes were prepared before: one

@@ -73,12 +73,23 @@ class Explainer:
         self._hub.renew()
         return catalog.statuses(self._hub.known)
 
-    def default_model(self) -> str:
-        return catalog.default_model(self.statuses())
+    def default_model(self, download: bool = True) -> str:
+        """The model that the page opens with; without `download`, the best that is on this machine. Where one that
+        predicts classes would have to be downloaded, the Hub is asked for first (3 seconds at most, once)."""
+        model = catalog.default_model(self.statuses(), download)
+        card = catalog.card_of(model)
+        if download and self._hub.known is None and (card.source == "own" or not card.has_head):
+            self.look_for_hub()
+            return catalog.default_model(self.statuses())
+        return model
 
     def warm_up(self) -> str:
-        """Imports torch and loads the default model, so that the first visitor need not wait. Its id."""
-        return self.details(self.default_model()).card.id
+        """Imports torch and loads the default model, or where it cannot be had the best on this machine, so that the
+        first visitor need not wait. Its id."""
+        try:
+            return self.details(self.default_model()).card.id
+        except contract.DemoError:
+            return self.details(self.default_model(download=False)).card.id
 
     def prepare_views(self, model: str) -> None:
         """Computes what the views of a loaded model share, so that the first look at them need not wait."""

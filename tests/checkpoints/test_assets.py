@@ -126,8 +126,9 @@ def test_with_nothing_else_on_disk_the_page_opens_with_our_own_model(monkeypatch
     monkeypatch.setattr("vit_demo.checkpoints.hub_cache.on_disk", lambda name: False)
     monkeypatch.setattr("vit_demo.checkpoints.embedded.is_converted", lambda: False)
     monkeypatch.setattr("vit_demo.checkpoints.embedded.is_installed", lambda: False)
-    for hub in (None, True, False):
+    for hub in (None, False):
         assert catalog.default_model(catalog.statuses(hub)) == DIGITS_ID
+    assert catalog.default_model(catalog.statuses(True), download=False) == DIGITS_ID
 
 
 def test_the_committed_weights_read_strangers_digits(capsys):

@@ -189,30 +189,42 @@ def test_the_embedded_model_is_on_disk_where_its_package_or_its_conversion_is(si
     assert {s.card.id for s in statuses(False) if s.availability == "on_disk"} == {EMBEDDED_ID, *OWN}
 
 
-def having(*on_disk: str) -> tuple[ModelStatus, ...]:
-    return tuple(ModelStatus(c, "on_disk" if c.id in on_disk else "downloadable") for c in CARDS)
+def having(*on_disk: str, elsewhere: str = "out_of_reach") -> tuple[ModelStatus, ...]:
+    return tuple(ModelStatus(c, "on_disk" if c.id in on_disk else elsewhere) for c in CARDS)
 
 
-def test_the_page_opens_with_the_best_model_on_disk():
+@pytest.mark.parametrize("download", [True, False])
+def test_the_page_opens_with_the_best_model_on_disk(download):
     best_first = [*PREFERRED, EMBEDDED_ID]
-    assert PREFERRED[0] == "timm/vit_small_patch14_dinov2.lvd142m"
+    assert PREFERRED[0] == "facebook/dinov2-small-imagenet1k-1-layer"
     for place, model_id in enumerate(best_first):
-        assert default_model(having(*best_first[place:])) == model_id
-        assert default_model(having(*reversed(best_first[place:]))) == model_id
+        assert default_model(having(*best_first[place:]), download) == model_id
+        assert default_model(having(*reversed(best_first[place:])), download) == model_id
 
 
-def test_any_model_on_disk_comes_before_a_download():
+def test_those_that_predict_classes_are_preferred():
+    heads = [card(model_id).has_head for model_id in PREFERRED]
+    assert heads == sorted(heads, reverse=True)
+    google = "google/vit-base-patch16-224"  # on disk, in no list of preference
+    assert default_model(having("timm/vit_small_patch14_dinov2.lvd142m", google, *OWN)) == google
+
+
+def test_a_small_classifier_is_downloaded_where_none_is_here():
+    assert default_model(having(EMBEDDED_ID, *OWN, elsewhere="downloadable")) == FIRST_DOWNLOAD
+    assert default_model(having(*OWN, elsewhere="downloadable")) == FIRST_DOWNLOAD
+    assert default_model(having(*OWN, elsewhere="unknown")) == DIGITS_ID
+    assert default_model(having(EMBEDDED_ID, *OWN, elsewhere="downloadable"), download=False) == EMBEDDED_ID
+    assert default_model(having(PREFERRED[2], *OWN, elsewhere="downloadable")) == PREFERRED[2]
+
+
+def test_out_of_the_hubs_reach_features_come_before_digits():
     assert default_model(having("facebook/dino-vitb8")) == "facebook/dino-vitb8"
     assert default_model(having("facebook/dino-vitb8", EMBEDDED_ID)) == EMBEDDED_ID
     assert default_model(having("facebook/dino-vitb8", *OWN)) == "facebook/dino-vitb8"
-
-
-def test_our_own_classifier_comes_before_a_download():
     assert default_model(having(*OWN)) == DIGITS_ID
 
 
 def test_the_first_download_is_the_smallest_with_a_head():
-    assert default_model(having()) == FIRST_DOWNLOAD
     smallest = min((c for c in CARDS if c.has_head and c.source == "hub"), key=lambda c: c.download_bytes)
     assert card(FIRST_DOWNLOAD).download_bytes == smallest.download_bytes
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 ONE, SEVEN = [(0.53, 0.2), (0.48, 0.8)], [(0.25, 0.25), (0.75, 0.23), (0.45, 0.85)]
@@ -13,16 +11,16 @@ ONE, SEVEN = [(0.53, 0.2), (0.48, 0.8)], [(0.25, 0.25), (0.75, 0.23), (0.45, 0.8
 def opened(browser, monkeypatch):
     """The Draw tab with the real model, in Chromium."""
     from vit_demo.explain import Explainer
+    from vit_demo.gallery import read_gallery
     from vit_demo.ui import build
     from vit_demo.ui.launch import launch_arguments
     from vit_demo.ui.tabs import attention, draw
 
     explainer = Explainer("cpu", any_model=False)
     monkeypatch.setattr(explainer, "default_model", lambda: explainer.training_record().moments[-1][1])
-    monkeypatch.setattr(build, "TABS", (attention, draw))  # the tab that a page opens with, and this one
-    folder = Path(__file__).parents[2] / "examples"
-    demo = build.build_demo(explainer, folder)
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_arguments(folder))
+    monkeypatch.setattr(build, "TABS", (attention.TAB, draw.TAB))  # the tab that a page opens with, and this one
+    demo = build.build_demo(explainer, read_gallery())
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_arguments())
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
     page.set_default_timeout(60_000)
     page.goto(f"{url}?lang=en")
@@ -47,7 +45,6 @@ def draw_with_mouse(page, points: list[tuple[float, float]]) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.flaky(reruns=1)
 def test_a_drawn_one_and_seven_are_read_and_the_slider_goes_back_in_time(opened):
     opened.wait_for_selector(".vd-draw[data-best='7']")  # the drawing that is there from the start
     draw_with_mouse(opened, ONE)

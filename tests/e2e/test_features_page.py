@@ -12,7 +12,7 @@ from PIL import Image
 from vit_demo.text import say
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-pytestmark = [pytest.mark.browser, pytest.mark.flaky(reruns=1)]  # a busy machine can be slower than any wait
+pytestmark = pytest.mark.browser
 VIEWS = {
     "segments": "#vd-features-segments figure",
     "norms": "#vd-features-norms svg",

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 SETTLED_MS = 300
 
-pytestmark = [pytest.mark.browser, pytest.mark.flaky(reruns=1)]  # a busy machine can be slower than any wait
+pytestmark = pytest.mark.browser
 
 
 def test_the_page_opens_with_picture_model_and_finished_maps(visit):
@@ -172,7 +172,7 @@ def test_row_and_column_can_be_typed(visit):
 
 def test_the_browsers_rows_and_columns_are_the_servers(visit, embedded_rows):
     """Every head of one layer, read off the numbers that are painted: the explorer's own functions on its own file."""
-    visitor = visit("?layer=6&token=12,7")
+    visitor = visit("?layer=6&token=13,8")
     visitor.until_data("layer", "5")
     visitor.until_data("token", "12,7")
     url = visitor.page.evaluate(
@@ -197,7 +197,7 @@ class EmbeddedRows:
             "const l = js.layerFrom(js.unpack(b.buffer.slice(b.byteOffset, b.byteOffset + b.length)));"
             "const all = (f) => Array.from({ length: l.heads }, (_, h) => Array.from(f(l, h, given.token)));"
             "return [all(js.rowOf), all(js.columnOf)] })()",
-            ("unpack.js", "explore.js"),
+            ("kit/files.js", "tabs/attention/explore.js"),
             file=base64.b64encode(file).decode(),
             token=token,
         )
@@ -417,17 +417,19 @@ def test_the_table_on_another_grid_follows_the_slider_and_the_picture_follows_th
     assert "1 − cosine" in effect.inner_text()
 
 
-def test_a_text_named_as_a_picture_is_refused_and_the_maps_stay(visit, tmp_path):
+def test_a_text_named_as_a_picture_is_refused_and_no_view_shows_another_picture(visit, tmp_path):
     path = tmp_path / "text.png"
     path.write_text("This is no picture.")
     visitor = visit()
-    maps, shown = visitor.painted(), visitor.picture
+    page = visitor.page
     visitor.upload(path)
-    toast = visitor.page.locator(".toast-body").first
-    toast.wait_for()
+    page.locator("#vd-message").get_by_text(say("picture.not_a_picture")).wait_for()
     visitor.settle()
-    assert say("picture.not_a_picture") in toast.inner_text()
-    assert (visitor.painted(), visitor.picture) == (maps, shown)
+    assert page.locator(".vd-explorer").count() == 0  # the maps of the picture before would be taken for this one's
+    page.get_by_role("button", name="koala", exact=True).click()
+    page.locator(".vd-explorer").wait_for()
+    visitor.settle()
+    assert page.locator("#vd-message").is_hidden()
 
 
 @pytest.mark.parametrize("how", ["typed", "from the list"])

@@ -113,7 +113,7 @@ class FakeExplainer:
             ModelStatus(card(HEAD), "on_disk"),
         )
 
-    def default_model(self) -> str:
+    def default_model(self, download: bool = True) -> str:
         return HEAD
 
     def details(self, model, progress=None) -> ModelDetails:

@@ -339,7 +339,16 @@ def test_the_warning_about_a_model_escapes_its_name(choose, notices):
     assert "<" not in notices[0][1]
 
 
-def test_without_a_good_model_the_failure_is_raised(choose):
+def test_a_page_whose_first_model_cannot_be_had_opens_with_the_best_on_this_machine(choose, notices):
+    updates = choose(model=BROKEN)
+    assert (updates["good_model"], updates["model"]) == (HEAD, gr.update(value=HEAD))
+    assert "Apache-2.0" in updates["card"]
+    ((kind, message),) = notices
+    assert (kind, unescape(message)) == ("warning", say("models.unreachable", name=BROKEN))
+
+
+def test_where_the_best_on_this_machine_fails_too_the_failure_is_raised(choose, explainer, monkeypatch):
+    monkeypatch.setattr(explainer, "default_model", lambda download=True: BROKEN)
     with pytest.raises(ModelError):
         choose(model=BROKEN)
 

@@ -141,21 +141,29 @@ def _status(card: ModelCard, hub_reachable: bool | None) -> ModelStatus:
     return ModelStatus(card, kind, "" if hub_reachable else "catalog.hub_out_of_reach")
 
 
+# Among what is on disk: those that predict classes and have clear attention maps first, then features alone.
 PREFERRED = (
-    "timm/vit_small_patch14_dinov2.lvd142m",
-    "timm/vit_small_patch16_224.dino",
+    "facebook/dinov2-small-imagenet1k-1-layer",
+    "facebook/dinov2-with-registers-small-imagenet1k-1-layer",
     "timm/vit_small_patch16_224.augreg_in21k_ft_in1k",
     "timm/vit_tiny_patch16_224.augreg_in21k_ft_in1k",
+    "timm/vit_small_patch14_dinov2.lvd142m",
+    "timm/vit_small_patch16_224.dino",
 )
 FIRST_DOWNLOAD = "timm/vit_tiny_patch16_224.augreg_in21k_ft_in1k"  # 23 MB, and it predicts classes
 
 
-def default_model(known: tuple[ModelStatus, ...]) -> str:
-    """The model that the page opens with: the best on disk, else the embedded one, else what else was downloaded, and
-    at last our own, which is always there."""
-    here = {status.card.id for status in known if status.availability == "on_disk"}
-    for model_id in (*PREFERRED, EMBEDDED_ID):
-        if model_id in here:
-            return model_id
-    others = [s.card.id for s in known if s.availability == "on_disk" and s.card.source != "own"]
-    return others[0] if others else DIGITS_ID if DIGITS_ID in here else FIRST_DOWNLOAD
+def default_model(known: tuple[ModelStatus, ...], download: bool = True) -> str:
+    """The model that the page opens with: the best on disk that predicts classes, else a small one that does and can be
+    downloaded, else the best on disk that does not; at last our own, which is always there. Without `download`, only
+    what is on disk."""
+    here = {status.card.id: status.card for status in known if status.availability == "on_disk"}
+    from_hub = [model_id for model_id, card in here.items() if card.source == "hub"]
+    ranked = [*(model_id for model_id in PREFERRED if model_id in here), *from_hub]
+    with_head = next((model_id for model_id in ranked if here[model_id].has_head), None)
+    if with_head:
+        return with_head
+    if download and any(s.card.id == FIRST_DOWNLOAD and s.availability == "downloadable" for s in known):
+        return FIRST_DOWNLOAD
+    without_head = [model_id for model_id in (*PREFERRED, EMBEDDED_ID, *from_hub) if model_id in here]
+    return without_head[0] if without_head else DIGITS_ID

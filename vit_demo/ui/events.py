@@ -98,7 +98,8 @@ def choose_model(
     language: str,
     progress: gr.Progress = gr.Progress(),  # noqa: B008 – gradio finds it by this default
 ) -> Updates:
-    """Loads a model and fits the controls to it. One that cannot be had leaves the last good one in place."""
+    """Loads a model and fits the controls to it. One that cannot be had leaves the last good one in place; on a page that
+    has just been opened the best on this machine takes its place."""
     language = language_of(language)
 
     def report(done: int, total: int) -> None:
@@ -107,10 +108,14 @@ def choose_model(
     try:
         details = explainer.details(model, progress=report)
     except DemoError as error:
-        if good_model == model or not good_model:
+        good = good_model or explainer.default_model(download=False)
+        if good == model:
             raise
         gr.Warning(escape(error.say(language)))
-        return {"model": gr.update(value=good_model)}
+        if good_model:
+            return {"model": gr.update(value=good_model)}
+        opened = choose_model(explainer, image, good, good, side, keep_shape, language, progress)
+        return {**opened, "model": gr.update(value=good)}
     sides = [option.side for option in details.sizes]
     chosen = side if side in sides else next(o.side for o in details.sizes if o.native)
     return {
