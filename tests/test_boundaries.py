@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,40 +14,27 @@ from pathlib import Path
 
 import pytest
 
+import vit_demo
+
 ROOT = Path(__file__).resolve().parents[1]
 LONG_FILE, LONGEST_FILE = 300, 400  # lines
 LONG_FUNCTION, LONGEST_FUNCTION = 50, 70
 
-# Part of vit_demo → what it never imports, at the top or inside a function. A part is a module or package's name.
-NEVER = {
-    "contract": "torch gradio PIL model checkpoints analysis render ui explain engine answers preprocess decode",
-    "grid": "torch gradio PIL text contract model checkpoints analysis render ui explain engine answers",
-    "text": "torch gradio numpy PIL contract model checkpoints analysis render ui explain engine answers",
-    "gallery": "torch gradio model checkpoints analysis render ui explain engine answers text contract",
-    "cache": "torch gradio model checkpoints analysis render ui explain engine text",
-    "decode": "torch gradio model checkpoints analysis render ui explain engine text",
-    "preprocess": "torch gradio model checkpoints analysis render ui explain engine text",
-    "model": "checkpoints analysis ui huggingface_hub gradio render text explain engine answers timm transformers",
-    "checkpoints": "analysis ui gradio render text explain engine answers",
-    "analysis": "checkpoints render ui gradio text explain engine answers huggingface_hub timm transformers",
-    "render": "torch gradio text model checkpoints analysis ui explain engine answers",
-    "ui": "torch model checkpoints analysis explain engine answers hardware huggingface_hub timm transformers "
-    "safetensors",
-    "hardware": "gradio ui render text",
-    "engine": "gradio ui render text explain answers",
-    "answers": "gradio ui render text explain",
-    "sizes": "gradio ui render text analysis explain engine answers",
-    "explain": "gradio ui render text",
-    "ink": "torch gradio model checkpoints analysis render ui explain engine answers text",
-    "training": "gradio ui render text explain engine answers timm transformers huggingface_hub",
-    "cli": "gradio ui",
-    "benchmark": "gradio ui",
-}
-NEVER_AT_MODULE_LEVEL = {
-    **dict.fromkeys(NEVER, "timm transformers"),
-    "contract": "torch",
+ROW = re.compile(r"^\| ([a-z_, ]+) \| ([A-Za-z_, –]+) \|$", re.MULTILINE)
+
+
+def rules() -> dict[str, set[str]]:
+    """Part of vit_demo → what it may import besides itself, numpy and the standard library: CONTRIBUTING.md's table."""
+    table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Who imports whom")[2]
+    rows = [(parts.split(", "), allowed) for parts, allowed in ROW.findall(table) if parts != "part"]
+    return {part: set() if allowed == "–" else set(allowed.split(", ")) for parts, allowed in rows for part in parts}
+
+
+MAY = rules()
+ONLY_INSIDE_FUNCTIONS = {
+    **dict.fromkeys(MAY, "timm transformers onnx umap"),
     "explain": "torch timm transformers huggingface_hub safetensors",
-    "ui": "torch",
+    "cli": "torch timm transformers training benchmark checkpoints render",
 }
 
 
@@ -74,7 +62,7 @@ def part_of(path: Path) -> str:
 
 
 def modules_of(node: ast.stmt, path: Path) -> list[str]:
-    """Full names of what a statement imports."""
+    """Full names of what a statement imports; a name that the package loads lazily is where its module is."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if not isinstance(node, ast.ImportFrom):
@@ -83,7 +71,18 @@ def modules_of(node: ast.stmt, path: Path) -> list[str]:
     if node.level:
         package = path.relative_to(ROOT).parts[: -node.level]
         base = ".".join([*package, *filter(None, [base])])
-    return [f"{base}.{alias.name}" for alias in node.names]
+    lazy = vit_demo._HOME if base == "vit_demo" else {}
+    return [f"{lazy.get(alias.name, base)}.{alias.name}" for alias in node.names]
+
+
+def names_through_the_package(tree: ast.Module) -> list[str]:
+    """`vit_demo.attention_rows` after `import vit_demo` is an import of analysis, written as an attribute."""
+    used = [
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "vit_demo"
+    ]
+    return [f"{vit_demo._HOME[name]}.{name}" for name in used if name in vit_demo._HOME]
 
 
 @cache
@@ -102,6 +101,8 @@ def imports() -> tuple[Import, ...]:
                 own = names[0] == "vit_demo" and len(names) > 1
                 place = f"{path.relative_to(ROOT)}:{node.lineno}"
                 found.append(Import(place, part_of(path), names[own], module, id(node) not in inside))
+        for module in names_through_the_package(tree):
+            found.append(Import(str(path.relative_to(ROOT)), part_of(path), module.split(".")[1], module, False))
     return tuple(found)
 
 
@@ -113,21 +114,54 @@ def test_the_walk_sees_imports_inside_functions_and_of_submodules():
     assert ("ui", "contract", True) in seen
 
 
-def test_every_part_has_a_rule():
-    parts = {part_of(path) for path in trees()} - {"app", "__init__", "__main__"}
-    assert parts == set(NEVER)
+def test_lazy_names_are_imports_of_the_part_that_has_them():
+    path = ROOT / "vit_demo" / "cli.py"
+    (node,) = ast.parse("from vit_demo import attention_rows").body
+    assert modules_of(node, path) == ["vit_demo.analysis.attention.attention_rows"]
+    tree = ast.parse("import vit_demo\nvit_demo.load_model('x')")
+    assert names_through_the_package(tree) == ["vit_demo.checkpoints.load.load_model"]
 
 
-@pytest.mark.parametrize("part", NEVER)
-def test_a_part_imports_only_what_it_may(part):
-    never = set(NEVER[part].split())
-    assert [(f.place, f.module) for f in imports() if f.part == part and f.target in never] == []
+def test_every_part_has_a_rule_and_every_rule_a_part():
+    parts = {part_of(path) for path in trees()} - {"__init__", "__main__"}
+    assert parts == set(MAY)
 
 
-@pytest.mark.parametrize("part", NEVER_AT_MODULE_LEVEL)
+@pytest.mark.parametrize("part", MAY)
+def test_a_part_imports_only_what_the_table_allows(part):
+    allowed = {*MAY[part], part, "numpy", "__future__", *sys.stdlib_module_names}
+    assert [(f.place, f.module) for f in imports() if f.part == part and f.target not in allowed] == []
+
+
+@pytest.mark.parametrize("part", MAY)
+def test_the_table_allows_nothing_that_is_not_imported(part):
+    assert MAY[part] - {f.target for f in imports() if f.part == part} == set()
+
+
+@pytest.mark.parametrize("part", ONLY_INSIDE_FUNCTIONS)
 def test_what_is_dear_is_imported_only_where_it_is_used(part):
-    never = set(NEVER_AT_MODULE_LEVEL[part].split())
+    never = set(ONLY_INSIDE_FUNCTIONS[part].split())
     assert [(f.place, f.module) for f in imports() if f.part == part and f.at_top and f.target in never] == []
+
+
+def test_the_interface_knows_no_torch_and_the_model_no_interface():
+    inner = {"torch", "model", "checkpoints", "analysis", "answers", "explain", "engine", "training"}
+    assert MAY["ui"] & inner == set()
+    for part in inner - {"torch"}:
+        assert MAY[part] & {"ui", "gradio", "text", "render"} == set(), part
+
+
+def test_the_page_knows_its_tabs_by_their_list_alone_and_no_tab_knows_another():
+    for found in imports():
+        names = found.module.split(".")
+        if names[:3] != ["vit_demo", "ui", "tabs"]:
+            continue
+        here = found.place.split(":")[0].split("/")
+        if here[:3] == ["vit_demo", "ui", "tabs"]:
+            assert len(here) == 4 or here[3] == names[3], found  # the list itself, or the tab's own folder
+        else:
+            assert here[-1] == "build.py", found
+            assert names[3] in ("FIRST", "TABS"), found
 
 
 def test_words_are_said_only_by_the_contract_the_page_and_the_terminal():
