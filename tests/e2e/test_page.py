@@ -290,6 +290,9 @@ def test_directions_mask_heads_and_colours_are_painted_without_a_request(visit):
     visitor = visit()
     page, maps = visitor.page, visitor.painted()
     seen = {maps}
+    page.locator("input[name=direction][value=like]").check()  # a layer's vectors come when they are first compared
+    visitor.settle()
+    page.locator("input[name=direction][value=out]").check()
 
     def paint_everything() -> None:
         for value in ("in", "like", "out"):
@@ -425,7 +428,7 @@ def test_a_text_named_as_a_picture_is_refused_and_no_view_shows_another_picture(
     visitor.upload(path)
     page.locator("#vd-message").get_by_text(say("picture.not_a_picture")).wait_for()
     visitor.settle()
-    assert page.locator(".vd-explorer").count() == 0  # the maps of the picture before would be taken for this one's
+    assert page.locator(".vd-explorer").is_hidden()  # the maps of the picture before would be taken for this one's
     page.get_by_role("button", name="koala", exact=True).click()
     page.locator(".vd-explorer").wait_for()
     visitor.settle()
@@ -504,7 +507,7 @@ TABS = {
     "embeddings": "#vd-embeddings-structure canvas",
     "features": "#vd-features-colours canvas",
     "own_classes": "#vd-own-answer p",
-    "draw": ".vd-draw-curve polyline",
+    "draw": "[data-curve] polyline",
 }
 TAB_VIEWS = {"embeddings": EMBEDDINGS_VIEWS, "features": FEATURES_VIEWS}
 

@@ -104,4 +104,4 @@ export function mount(host) {
 }
 
 /** @param {number} value */
-const number = (value) => signed(value.toPrecision(3));
+function number(value) { return signed(value.toPrecision(3)); }

@@ -46,9 +46,9 @@ export function mount(host) {
     box.setAttribute("role", "application");
     shapeStage(box, map.rows, map.cols, fill(data.words.label, { ...map }));
     const bar = make("div", "vd-bar vd-bar-narrow", figure);
-    make("span", "", bar, words(map, map.low));
+    make("span", "", bar, numberOf(map, map.low));
     const scale = make("canvas", "vd-scale", bar);
-    make("span", "", bar, words(map, map.high));
+    make("span", "", bar, numberOf(map, map.high));
     const read = make("small", "", figure), shares = mapOf(bytesOf(map.values), 0, map.rows * map.cols, 1);
     const numbers = shares.map((share) => map.low + share * (map.high - map.low));
     paint(canvas, map.rows, map.cols, coloursOf(numbers, map.low, map.high, TABLES[map.table]));
@@ -63,10 +63,10 @@ export function mount(host) {
   }
 
   /** @param {SentMap} map */
-  const shapeOf = (map) => map.group + " " + map.rows + " " + map.cols;
+  function shapeOf(map) { return map.group + " " + map.rows + " " + map.cols; }
 
   /** @param {SentMap} map @param {number} value */
-  const words = (map, value) => signed(value.toFixed(map.digits)) + map.unit;
+  function numberOf(map, value) { return signed(value.toFixed(map.digits)) + map.unit; }
 
   /**
    * What is known of the cell pointed at.
@@ -74,7 +74,7 @@ export function mount(host) {
    */
   function showCell(map, index) {
     if (!at) return;
-    const value = words(map, map.numbers[at.row * map.cols + at.col]);
+    const value = numberOf(map, map.numbers[at.row * map.cols + at.col]);
     const row = signed(String(at.row + map.first_row)), col = signed(String(at.col + map.first_col));
     find(".vd-readout").textContent = fill(map.readout, { row, col, value, title: map.title });
     root.dataset.cell = at.row + "," + at.col;
@@ -85,7 +85,7 @@ export function mount(host) {
     for (const map of maps) {
       const here = at && shapeOf(map) === shape ? at : null;
       markCell(map.mark, here, map.rows, map.cols);
-      map.read.textContent = here ? words(map, map.numbers[here.row * map.cols + here.col]) : " ";
+      map.read.textContent = here ? numberOf(map, map.numbers[here.row * map.cols + here.col]) : " ";
     }
     if (!at) find(".vd-readout").textContent = data.words.hint;
   }

@@ -141,7 +141,7 @@ export function mount(host) {
 }
 
 /** @param {Patch} a @param {Patch} b */
-const same = (a, b) => a.picture === b.picture && a.row === b.row && a.col === b.col;
+function same(a, b) { return a.picture === b.picture && a.row === b.row && a.col === b.col; }
 
 /** @param {number} value */
-const number = (value) => signed(value.toFixed(2));
+function number(value) { return signed(value.toFixed(2)); }
