@@ -428,9 +428,10 @@ def test_a_text_named_as_a_picture_is_refused_and_no_view_shows_another_picture(
     visitor.upload(path)
     page.locator("#vd-message").get_by_text(say("picture.not_a_picture")).wait_for()
     visitor.settle()
-    assert page.locator(".vd-explorer").is_hidden()  # the maps of the picture before would be taken for this one's
+    assert visitor.picture is None  # the maps of the picture before would be taken for this one's
+    assert page.locator(".vd-overlay").first.evaluate("(canvas) => canvas.width") == 0
     page.get_by_role("button", name="koala", exact=True).click()
-    page.locator(".vd-explorer").wait_for()
+    visitor.wait("() => document.querySelector('.vd-picture').hasAttribute('src')")
     visitor.settle()
     assert page.locator("#vd-message").is_hidden()
 

@@ -54,7 +54,8 @@ def test_a_layer_is_asked_for_once_while_its_answer_may_still_come(scene):
 
 def test_a_layer_that_is_there_is_shown_without_a_request(scene):
     script = """await open(5); explorer.goTo(2); await open(2);
-      const before = asked.length, all = wanted().length; explorer.goTo(5); explorer.goTo(2); return [asked.length - before, wanted().length - all, explorer.layer !== null]"""
+      const before = asked.length, all = wanted().length; explorer.goTo(5); explorer.goTo(2);
+      return [asked.length - before, wanted().length - all, explorer.layer !== null]"""
     assert scene(script) == [0, 0, True]
 
 
