@@ -8,19 +8,18 @@ import { makeStage, markCell, middleOf, shapeStage } from "../../kit/stage.js";
 import { controlsOf, finder } from "../../kit/view.js";
 import { fill, percent, signed, translate } from "../../kit/words.js";
 import { columnOf, cosinesOf, distancePx, entropyBits, fused, rowOf, sumOf, together, tokenNumber } from "./explore.js";
+import { HEAD_COLOURS, mountHeads } from "./heads.js";
 import { ALL_HEADS, Explorer } from "./state.js";
 import { mountWall } from "./wall.js";
 
 /** @typedef {import("../../kit/maps.js").Place} Place */
 /** @typedef {Float32Array[] & { [ALL_HEADS]?: Float32Array }} HeadMaps Each head's map; at −1 that of all heads. */
 
-// Six colours of Okabe and Ito (2008) that colour-blind eyes can tell apart.
-const HEAD_COLOURS = [[230, 159, 0], [86, 180, 233], [0, 158, 115], [240, 228, 66], [213, 94, 0], [204, 121, 167]];
 const PLAY_MS = 700, READ_ALOUD_MS = 150, PANES = ["A", "B"];
 
 /** @param {import("../../kit/view.js").Host} host */
 export function mount({ element, props, trigger, watch }) {
-  const find = finder(element), view = find(".vd-explorer"), heads = find(".vd-heads");
+  const find = finder(element), view = find(".vd-explorer");
   const panes = [...element.querySelectorAll(".vd-pane")].map((pane) => {
     const root = /** @type {HTMLElement} */ (pane), within = finder(root);
     return {
@@ -34,6 +33,7 @@ export function mount({ element, props, trigger, watch }) {
   let notice = "", playing = 0, frame = 0, speaking = 0;
 
   const explorer = new Explorer({ fetchArrays, trigger, changed });
+  const heads = mountHeads(find(".vd-heads"), (head) => explorer.chooseHead(head));
   const wall = mountWall(find(".vd-wall-box"), {
     open(layer, head) { stop(); explorer.chosen.head = head; explorer.goTo(layer); },
     table: () => controls.table.value,
@@ -42,7 +42,7 @@ export function mount({ element, props, trigger, watch }) {
   /** @param {"layer" | "choice" | "wall"} what */
   function changed(what) {
     if (what === "wall") { wall.show(explorer.wall, explorer.data, explorer.chosen); return; }
-    if (what === "layer") buildHeads();
+    if (what === "layer") heads.build(explorer.layer ? explorer.layer.heads : 0);
     view.classList.toggle("vd-waiting", explorer.waiting);
     requestDraw();
     if (what === "layer") view.dataset.ready = String(Number(view.dataset.ready) + 1);
@@ -109,7 +109,7 @@ export function mount({ element, props, trigger, watch }) {
     const data = explorer.data;
     if (!data) return;
     translate(element, data.words);
-    heads.setAttribute("aria-label", data.words.heads_label);
+    find(".vd-heads").setAttribute("aria-label", data.words.heads_label);
     controls.layer.max = data.depth;
     controls.row.max = data.rows;
     controls.col.max = data.cols;
@@ -220,7 +220,11 @@ export function mount({ element, props, trigger, watch }) {
       markCell(pane.cursor, explorer.pins.length ? explorer.cursor : null, data.rows, data.cols);
       pane.name.textContent = (tokens.length > 1 ? PANES[i] + " · " : "") + titleOf(tokens[i]);
     });
-    if (!like) [...heads.children].forEach((button, i) => paintHead(button, i - 1, all, colours, blended));
+    for (let h = ALL_HEADS; !like && h < layer.heads; h++)
+      heads.paint(h, data, all.map((maps, i) => {
+        const map = /** @type {Float32Array} */ (maps[h]);
+        return { rgba: colours(map, h), beside: (all.length > 1 ? PANES[i] + " " : "") + besidePatches(map, h) };
+      }), { name: headName(h), pressed: h === explorer.chosen.head, swatch: blended });
     paintScale(/** @type {HTMLCanvasElement} */ (find(".vd-scale")), table);
     find(".vd-low").textContent = like ? "−1" : "0";
     find(".vd-high").textContent = like ? "1" : percent(tops[head]) + " %";
@@ -247,40 +251,6 @@ export function mount({ element, props, trigger, watch }) {
     }
     if (like) tops[ALL_HEADS] = 1;
     return tops;
-  }
-
-  /**
-   * @param {Element} button @param {number} head @param {HeadMaps[]} all
-   * @param {(map: Float32Array, head: number) => Uint8ClampedArray<ArrayBuffer>} colours @param {boolean} blended
-   */
-  function paintHead(button, head, all, colours, blended) {
-    const data = /** @type {import("./state.js").Data} */ (explorer.data), two = all.length > 1;
-    const [maps, name, beside] = /** @type {HTMLElement[]} */ ([...button.children]);
-    const canvases = /** @type {HTMLCanvasElement[]} */ ([...maps.children]);
-    canvases[1].hidden = !two;
-    all.forEach((one, i) => {
-      paint(canvases[i], data.rows, data.cols, colours(/** @type {Float32Array} */ (one[head]), head));
-      canvases[i].style.aspectRatio = data.cols + " / " + data.rows;
-    });
-    name.textContent = headName(head);
-    beside.textContent = all.map((one, i) => (two ? PANES[i] + " " : "") + besidePatches(/** @type {Float32Array} */ (one[head]), head)).join("\n");
-    button.setAttribute("aria-pressed", String(head === explorer.chosen.head));
-    const colour = blended && head >= 0 ? "rgb(" + HEAD_COLOURS[head % HEAD_COLOURS.length].join(",") + ")" : "";
-    /** @type {HTMLElement} */ (button).style.setProperty("--swatch", colour || "transparent");
-  }
-
-  /** A button for each head, and before them one for all. */
-  function buildHeads() {
-    const count = (explorer.layer ? explorer.layer.heads : 0) + 1;
-    while (heads.children.length > count) heads.lastChild?.remove();
-    while (heads.children.length < count) {
-      const head = heads.children.length - 1, button = make("button", "vd-head", heads);
-      button.type = "button";
-      const maps = make("span", "vd-head-maps", button);
-      maps.append(make("canvas", ""), make("canvas", ""));
-      button.append(make("b", ""), make("small", ""));
-      button.addEventListener("click", () => explorer.chooseHead(head));
-    }
   }
 
   /**
