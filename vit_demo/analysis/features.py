@@ -220,9 +220,8 @@ def logit_lens(model: VisionTransformer, trace: Trace, layer: int) -> tuple[Tens
     patches = tokens[0, trace.grid.num_prefix_tokens :]
     if model.attention_pool is not None:
         read = model.attention_pool(patches[:, None])
-    elif (
-        model.config.pool == "token+avg"
-    ):  # the class token stays in its half; the patch stands for the mean of all patches
+    elif model.config.pool == "token+avg":
+        # The class token stays in its half; the patch stands for the mean of all patches.
         read = torch.cat([tokens[:, 0].expand_as(patches), patches], dim=-1)
     else:
         read = patches

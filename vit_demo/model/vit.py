@@ -151,8 +151,8 @@ class VisionTransformer(nn.Module):
 
     def positions(self, grid: tuple[int, int], rule: Resampling | None = None) -> tuple[Tensor | None, Tensor]:
         """Position embeddings of the placed prefix tokens (1, p', D) or None, and of the patches (1, rows·cols, D) for
-        a grid (rows, cols), resampled by the checkpoint's own rule unless another is named. ValueError for a model without
-        learned positions."""
+        a grid (rows, cols), resampled by the checkpoint's own rule unless another is named. ValueError without learned
+        positions."""
         if self.position is None:
             raise ValueError("this model has no table of positions")
         count = self.config.position_prefix
