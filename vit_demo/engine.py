@@ -85,7 +85,7 @@ class Engine:
         """A picture (H, W, 3) uint8 as that model gets it, from memory where the same bytes were prepared before: one
         request of the page asks for several views of one picture."""
         patch_px = loaded.model.config.patch_px
-        content = hashlib.sha256(np.ascontiguousarray(image)).digest()  # a fifth of what preparing takes
+        content = hashlib.sha256(np.ascontiguousarray(image).data).digest()  # a fifth of what preparing takes
         key = (content, image.shape, loaded.preprocess, patch_px, size)
         make = lambda: prepare(image, loaded.preprocess, patch_px, size)  # noqa: E731
         return self.pictures.get_or_make(key, make, lambda one: one.pixels.nbytes + one.picture.nbytes)[0]

@@ -92,7 +92,10 @@ def mean_attention_row(trace: Trace, layer: int) -> Tensor:
     queries = kept.q[:, :, trace.grid.num_prefix_tokens :] / math.sqrt(kept.q.shape[-1])
     columns = kept.k.transpose(-2, -1)
     parts = queries.split(_rows_at_once(kept.k), dim=-2)
-    return sum((part @ columns).softmax(dim=-1).sum(dim=-2) for part in parts) / queries.shape[-2]
+    total = torch.zeros_like(kept.k[..., 0])  # (B, h, N)
+    for part in parts:
+        total += (part @ columns).softmax(dim=-1).sum(dim=-2)
+    return total / queries.shape[-2]
 
 
 def _rows_at_once(keys: Tensor) -> int:

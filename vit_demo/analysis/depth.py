@@ -4,7 +4,7 @@ the tokens that are no patches. From a trace, without a second forward pass and 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -69,7 +69,8 @@ def layer_statistics(
         of_rows = _row_statistics(queries, k, distances_px[start:stop], grid.num_prefix_tokens)
         sums += of_rows.cpu().double().sum(dim=-1)
     means = (sums / grid.num_patches).float().reshape(4, B, h)
-    return HeadStatistics(*means, register_mass(trace, layer))
+    distance, renormalised, entropy, prefix = means.unbind(0)  # each (B, h)
+    return HeadStatistics(distance, renormalised, entropy, prefix, register_mass(trace, layer))
 
 
 def _row_statistics(q: Tensor, k: Tensor, distances_px: Tensor, num_prefix_tokens: int) -> Tensor:
@@ -104,5 +105,11 @@ def depth_statistics(trace: Trace, chunk_bytes: int = CHUNK_BYTES) -> HeadStatis
     """The statistics of every layer of a trace, each (L, B, h), on the CPU."""
     distances_px = patch_distances_px(trace.grid).to(trace.layers[0].q)
     layers = [layer_statistics(trace, layer, distances_px, chunk_bytes) for layer in range(len(trace.layers))]
-    columns = {field.name: [getattr(one, field.name) for one in layers] for field in fields(HeadStatistics)}
-    return HeadStatistics(**{name: None if of[0] is None else torch.stack(of) for name, of in columns.items()})
+    registers = [one.register_mass for one in layers if one.register_mass is not None]  # of all layers, or of none
+    return HeadStatistics(
+        distance_px=torch.stack([one.distance_px for one in layers]),
+        distance_renormalised_px=torch.stack([one.distance_renormalised_px for one in layers]),
+        entropy_bits=torch.stack([one.entropy_bits for one in layers]),
+        prefix_mass=torch.stack([one.prefix_mass for one in layers]),
+        register_mass=torch.stack(registers) if registers else None,
+    )

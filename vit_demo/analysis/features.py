@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ KNN_TEMPERATURE = 0.07  # facebookresearch/dino eval_knn.py
 FACETS = ("token", "key", "query", "value")
 LANCZOS_FROM = 64  # smaller matrices are solved whole
 PATCHES_AT_ONCE = 256  # bounds what is held of all layers at a time
+Label = TypeVar("Label", str, int)
 
 
 # --------------------------------------------------------------------------------------------------- a layer's patches
@@ -216,10 +218,10 @@ def logit_lens(model: VisionTransformer, trace: Trace, layer: int) -> tuple[Tens
         raise ValueError("this model has no head to look through")
     tokens = layer_tokens(model, trace, layer)[:1]  # (1, N, D)
     patches = tokens[0, trace.grid.num_prefix_tokens :]
-    pool = model.config.pool
-    if pool == "map":
+    if model.attention_pool is not None:
         read = model.attention_pool(patches[:, None])
-    elif pool == "token+avg":  # the class token stays in its half; the patch stands for the mean of all patches
+    elif model.config.pool == "token+avg":
+        # The class token stays in its half; the patch stands for the mean of all patches.
         read = torch.cat([tokens[:, 0].expand_as(patches), patches], dim=-1)
     else:
         read = patches
@@ -227,7 +229,7 @@ def logit_lens(model: VisionTransformer, trace: Trace, layer: int) -> tuple[Tens
     logits = model.head(read)
     if model.head_dist is not None:
         logits = (logits + model.head_dist(read)) / 2
-    return model.probabilities(model.classify(tokens)[0]), model.probabilities(logits)
+    return model.probabilities(model.logits_of(tokens)[0]), model.probabilities(logits)
 
 
 # ---------------------------------------------------------------------------------------------------- whole pictures
@@ -282,14 +284,14 @@ def umap_places(vectors: Tensor) -> np.ndarray:
     return made.fit_transform(vectors.float().cpu().numpy())
 
 
-def knn_votes(cosines: Tensor, labels: list[str], neighbours: int) -> list[tuple[str, float]]:
+def knn_votes(cosines: Tensor, labels: Sequence[Label], neighbours: int) -> list[tuple[Label, float]]:
     """Weighted k-NN of Caron et al. 2021 (appendix F.1): each of the closest votes exp(cosine/0.07) for its label.
 
     (label, share of all votes), best first.
     """
     best = cosines.topk(min(neighbours, len(labels)))
     weights = (best.values / KNN_TEMPERATURE).softmax(dim=0)  # softmax: the same shares, without overflow
-    votes: dict[str, float] = {}
+    votes: dict[Label, float] = {}
     for index, weight in zip(best.indices.tolist(), weights.tolist(), strict=True):
         votes[labels[index]] = votes.get(labels[index], 0.0) + weight
     return sorted(votes.items(), key=lambda item: -item[1])

@@ -45,7 +45,8 @@ def _scaled(vectors: Tensor, query: Tensor, centred: bool) -> tuple[np.ndarray, 
     √D makes the mean square of an entry 1, for which the probe's C is meant."""
     mean = vectors.mean(dim=0) if centred else torch.zeros_like(query)
     scale = vectors.shape[1] ** 0.5
-    return tuple((scale * F.normalize(v - mean, dim=-1)).double().cpu().numpy() for v in (vectors, query))
+    scaled = lambda v: (scale * F.normalize(v - mean, dim=-1)).double().cpu().numpy()  # noqa: E731
+    return scaled(vectors), scaled(query)
 
 
 def leave_one_out(vectors: Tensor, labels: np.ndarray, classes: int, centred: bool) -> tuple[float, float]:

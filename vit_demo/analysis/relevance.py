@@ -53,8 +53,10 @@ def score(model: VisionTransformer, target: Target, residual: Tensor, probabilit
     """
     tokens = model.norm(residual)
     if target.index is not None:
-        logits = model.classify(tokens)
+        logits = model.logits_of(tokens)
         return (model.probabilities(logits) if probability else logits)[:, target.index]
+    if target.reference is None:
+        raise ValueError("a target needs the index of a class or a reference")
     feature = F.normalize(tokens[:, 0] if model.config.class_token else tokens.mean(dim=1), dim=-1)
     if target.mean is not None:
         feature = F.normalize(feature - target.mean, dim=-1)
@@ -77,7 +79,7 @@ def readout_row(model: VisionTransformer, target: Target, residual: Tensor) -> T
         row[: 1 if config.class_token else N] = 1
     elif model.head_dist is not None:
         row[:2] = 1
-    elif config.pool == "map":
+    elif model.attention_pool is not None:
         row[start:] = pool_attention(model.attention_pool, model.norm(residual)[:, start:])[0].mean(dim=0)
     elif config.pool == "token":
         row[0] = 1
@@ -162,7 +164,7 @@ def _at_attention_input(
 ) -> tuple[Tensor, Tensor]:
     """What the target layer's attention reads and y's gradient there, each (1, N, D): through q, k and v alone, not
     past the attention on the residual stream. That is the gradient at the output of `norm1` in a pre-norm block."""
-    block = model.blocks[target.layer]
+    block = model.block(target.layer)
     entering = trace.layers[target.layer - 1].residual if target.layer else trace.embedded
     entering = entering.detach()
     read = (entering if block.post_norm else block.norm1(entering)).detach().requires_grad_()

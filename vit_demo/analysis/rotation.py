@@ -53,12 +53,12 @@ def patches_per_turn(rope: RopeConfig, bands: Tensor, grid: tuple[int, int]) -> 
 def rows_without_rotation(model: VisionTransformer, trace: Trace, layer: int, token: int) -> Tensor:
     """Where a token would look had neither query nor keys been turned: softmax(q_i·Kᵀ/√d) of the vectors before RoPE,
     (B, h, N). What the content asks for, without the place. ValueError outside the trace and without RoPE."""
-    kept, config = layer_of(trace, layer), model.config
-    if config.rope is None:
+    kept, rope, table = layer_of(trace, layer), model.config.rope, model.rope_tables(trace.grid)[layer]
+    if rope is None or table is None:
         raise ValueError("this model does not rotate")
-    cos, sin = model.rope_tables(trace.grid)[layer]
+    cos, sin = table
     # Turning back is turning by the negative angle.
-    back = lambda x: rotate(x, (cos, -sin), config.rope.pairing, config.num_prefix_tokens)  # noqa: E731
+    back = lambda x: rotate(x, (cos, -sin), rope.pairing, trace.grid.num_prefix_tokens)  # noqa: E731
     q, k = back(kept.q), back(kept.k)
     scores = q[:, :, token : token + 1] @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
     return scores.squeeze(-2).softmax(dim=-1)

@@ -19,7 +19,8 @@ def k_means_segments(features: Tensor, count: int) -> Tensor:
 
     unit = F.normalize(features.float(), dim=-1).cpu().numpy()
     count = min(count, len(np.unique(unit, axis=0)))  # more clusters than points cannot be filled
-    found = KMeans(count, n_init=4, random_state=SEED).fit_predict(unit)
+    # sklearn carries no types; the checker takes its default "auto" for one.
+    found = KMeans(count, n_init=4, random_state=SEED).fit_predict(unit)  # pyright: ignore[reportArgumentType]
     sizes = np.bincount(found, minlength=count)
     place = np.empty(count, np.int64)
     place[np.argsort(-sizes, kind="stable")] = np.arange(count)

@@ -34,14 +34,14 @@ def depth(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, keep_
 
     key = ("depth", model, loaded.revision, prepared.digest)
     found, grid = engine.kept.get_or_make(key, make, lambda made: 5 * made[0].distance_px.nbytes)[0]
-    as_numpy = lambda values: None if values is None else values[:, 0].double().numpy()  # noqa: E731
+    as_numpy = lambda values: values[:, 0].double().numpy()  # noqa: E731
     return LayerHeadTable(
         distance_px=as_numpy(found.distance_px),
         distance_renormalised_px=as_numpy(found.distance_renormalised_px),
         entropy_bits=as_numpy(found.entropy_bits),
         entropy_share=as_numpy(found.entropy_bits) / math.log2(max(2, grid.num_tokens)),
         prefix_mass=as_numpy(found.prefix_mass),
-        register_mass=as_numpy(found.register_mass),
+        register_mass=None if found.register_mass is None else as_numpy(found.register_mass),
         uniform_distance_px=float(patch_distances_px(grid).mean()),
         uniform_entropy_bits=math.log2(grid.num_tokens),
         model_id=model,

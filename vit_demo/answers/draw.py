@@ -27,6 +27,6 @@ def reading(engine: Engine, picture: np.ndarray, model: str, epoch: int) -> Digi
     grid = run.info.grid
     with engine.computing():
         rows = attention_of_all_layers(run.trace)[:, 0].float().cpu().numpy()  # (L, h, N)
-        probabilities = vit.probabilities(run.encoded.logits[0]).cpu().numpy()
+        probabilities = vit.probabilities(run.encoded.class_logits[0]).cpu().numpy()
     maps = rows[:, :, grid.num_prefix_tokens :].reshape(*rows.shape[:2], *grid.shape)
     return DigitReading(model, epoch, probabilities, maps, rows[:, :, : grid.num_prefix_tokens], run.info)

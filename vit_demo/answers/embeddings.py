@@ -15,6 +15,7 @@ from vit_demo.contract import (
     InputParts,
     PositionStructure,
     Similarity,
+    SimilarityKind,
     SizeChoice,
 )
 from vit_demo.engine import Engine
@@ -63,7 +64,7 @@ def grid_of(loaded: LoadedModel, size: SizeChoice, image: np.ndarray | None) -> 
     return PatchGrid.of(height, width, config.patch_px, config.prefix_names)
 
 
-def _similarity(loaded: LoadedModel, grid: PatchGrid) -> tuple[Tensor, str]:
+def _similarity(loaded: LoadedModel, grid: PatchGrid) -> tuple[Tensor, SimilarityKind]:
     """(n, n) and its kind. DemoError for a model that knows no places."""
     vit, config = loaded.model, loaded.model.config
     if config.position == "learned":
@@ -108,7 +109,8 @@ def filter_responses(
     with engine.computing():
         pixels = engine.pixels(prepared)
         answers = analysis.filter_responses(pixels, bank).cpu().numpy()
-    grid = PatchGrid.of(*prepared.picture.shape[:2], config.patch_px, config.prefix_names)
+    height, width = prepared.picture.shape[:2]
+    grid = PatchGrid.of(height, width, config.patch_px, config.prefix_names)
     return FilterResponses(for_display(bank), answers, prepared.picture, grid)
 
 
@@ -127,6 +129,7 @@ def for_display(bank: Tensor) -> np.ndarray:
 def input_parts(engine: Engine, image: np.ndarray, model: str, size: SizeChoice) -> InputParts:
     """Norms and cosines of what enters the first layer."""
     loaded = engine.load(model)
+    config = loaded.model.config
     prepared = engine.prepared(image, loaded, size)
     with engine.computing():
         parts = analysis.input_anatomy(loaded.model, engine.pixels(prepared))
@@ -134,7 +137,8 @@ def input_parts(engine: Engine, image: np.ndarray, model: str, size: SizeChoice)
         placed = parts.positions if parts.positions is not None else torch.zeros_like(parts.content)
         position = placed.norm(dim=-1)
         cosine = torch.cosine_similarity(parts.content, placed, dim=-1)
-    grid = PatchGrid.of(*prepared.picture.shape[:2], loaded.model.config.patch_px, loaded.model.config.prefix_names)
+    height, width = prepared.picture.shape[:2]
+    grid = PatchGrid.of(height, width, config.patch_px, config.prefix_names)
     count = grid.num_prefix_tokens
     numbers = torch.stack([content, position, total, cosine], dim=1).cpu().numpy()  # (N, 4)
     numbers[~parts.placed.numpy(), 1::2] = np.nan

@@ -153,7 +153,9 @@ def correspondences(
             patches = [correspondence.log_bin(f, grid.shape) for f, grid in zip(patches, grids, strict=True)]
         salient = [features.saliency(run.trace) for run in runs]
         count = max(1, min(pairs, MAX_PAIRS))
-        matches = correspondence.match_patches(tuple(patches), tuple(salient), least_saliency, count)
+        both = (patches[0], patches[1]), (salient[0], salient[1])
+        matches = correspondence.match_patches(*both, least_saliency, count)
+    maps = [s.reshape(grid.shape).cpu().numpy() for s, grid in zip(salient, grids, strict=True)]
     places = [
         np.stack(np.divmod(numbers.numpy(), grid.cols), axis=-1)
         for numbers, grid in zip((matches.first, matches.second), grids, strict=True)
@@ -162,8 +164,8 @@ def correspondences(
         *places,
         cosines=matches.cosine.numpy(),
         mutual=matches.mutual,
-        saliencies=tuple(s.reshape(grid.shape).cpu().numpy() for s, grid in zip(salient, grids, strict=True)),
-        pictures=tuple(run.prepared.picture for run in runs),
+        saliencies=(maps[0], maps[1]),
+        pictures=(runs[0].prepared.picture, runs[1].prepared.picture),
         facet=facet,
         layer=layer,
         info=runs[0].info,
@@ -185,18 +187,16 @@ def segments(
     _check("facet", facet, FACETS)
     _check("method", method, get_args(SegmentMethod))
     loaded, run = engine.load(model), engine.run(image, model, size)
-    layer, shape = checked_layer(layer, run.info.depth), run.info.grid.shape
+    layer, shape, cut = checked_layer(layer, run.info.depth), run.info.grid.shape, None
     with engine.computing():
         patches = _facet(loaded, run, layer, facet)
         if method == "ncut":
             part, vector = segmentation.normalised_cut(patches)
+            labels, cut = (~part if flip else part).long(), (-vector if flip else vector).reshape(shape).numpy()
+            count = 2
         else:
-            numbers = segmentation.k_means_segments(patches, max(2, min(count, MAX_SEGMENTS)))
-    if method == "ncut":
-        labels, cut = (~part if flip else part).long(), (-vector if flip else vector).reshape(shape).numpy()
-        count = 2
-    else:
-        labels, cut, count = numbers, None, int(numbers.max()) + 1
+            labels = segmentation.k_means_segments(patches, max(2, min(count, MAX_SEGMENTS)))
+            count = int(labels.max()) + 1
     return Segmentation(labels.reshape(shape).numpy(), count, method, facet, layer, cut, run.prepared.picture, run.info)
 
 
@@ -249,7 +249,7 @@ def _lens(loaded: LoadedModel, run: Run) -> Lens | None:
     if loaded.model.head is None:
         return None
     names, shape, depth = class_names(loaded), run.info.grid.shape, run.info.depth
-    final = run.encoded.logits[0].topk(min(LENS_CLASSES, len(names))).indices
+    final = run.encoded.class_logits[0].topk(min(LENS_CLASSES, len(names))).indices
     picture, patches, best, top = [], [], [], []
     for layer in range(depth):
         whole, each = features.logit_lens(loaded.model, run.trace, layer)

@@ -13,6 +13,7 @@ from vit_demo.answers.predict import class_names
 from vit_demo.checkpoints.load import LoadedModel
 from vit_demo.contract import DemoError, Interpolation, SizeChoice, StretchedTable
 from vit_demo.engine import Engine
+from vit_demo.model.config import Resampling
 from vit_demo.model.position import RESAMPLING
 from vit_demo.preprocess import checked_grid
 
@@ -61,15 +62,17 @@ def _basis(engine: Engine, model: str, loaded: LoadedModel, table: Tensor) -> Po
     return engine.kept.get_or_make(key, make, lambda made: made.axes.nbytes)[0]
 
 
-def _rules(loaded: LoadedModel, first: str | None, second: str) -> tuple[str, str]:
+def _rules(loaded: LoadedModel, first: str | None, second: str) -> tuple[Resampling, Resampling]:
     """The names of two conventions, checked, for a model that has a table."""
     if loaded.model.config.position != "learned":
         raise DemoError("embeddings.no_table", title=loaded.card.title)
-    wanted = first or loaded.model.config.position_resampling, second
-    for name in wanted:
-        if name not in RULES:
-            raise DemoError("embeddings.no_such_rule", name=str(name)[:40], names=", ".join(RULES))
-    return wanted
+    return _rule(first or loaded.model.config.position_resampling), _rule(second)
+
+
+def _rule(name: str) -> Resampling:
+    if name not in RULES:
+        raise DemoError("embeddings.no_such_rule", name=str(name)[:40], names=", ".join(RULES))
+    return name
 
 
 def interpolation(
@@ -107,7 +110,7 @@ def interpolation(
 
 def _predictions(loaded: LoadedModel, before: Tensor | None, after: Tensor | None) -> dict:
     """The most probable classes under either convention, best of the first one first."""
-    if before is None:
+    if before is None or after is None:
         return dict(labels=(), before=(), after=(), moved=None)
     p, q = (loaded.model.probabilities(logits[0]).cpu() for logits in (before, after))
     best = p.topk(min(LABELS_SHOWN, len(p))).indices.tolist()

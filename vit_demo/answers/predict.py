@@ -22,7 +22,7 @@ def predict(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, top
     run = engine.run(image, model, size)
     multi_label, count = loaded.model.config.multi_label, loaded.model.config.num_classes
     with engine.computing():
-        best = loaded.model.probabilities(run.encoded.logits[0]).topk(max(1, min(top, count)))
+        best = loaded.model.probabilities(run.encoded.class_logits[0]).topk(max(1, min(top, count)))
     names = class_names(loaded)
     return Prediction(
         labels=tuple(names[i] for i in best.indices.tolist()),

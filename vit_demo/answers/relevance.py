@@ -10,12 +10,20 @@ import torch
 from vit_demo.analysis import perturbation
 from vit_demo.analysis import relevance as analysis
 from vit_demo.analysis.relevance import Gradients
-from vit_demo.answers.targets import Subject, check_options, check_range, occlusion_window, subject_of
-from vit_demo.contract import DemoError, Faithfulness, Relevance, RelevanceMap, RelevanceOptions, SizeChoice
+from vit_demo.answers.targets import Subject, check_options, check_range, checked_baseline, occlusion_window, subject_of
+from vit_demo.contract import (
+    DemoError,
+    Faithfulness,
+    Relevance,
+    RelevanceMap,
+    RelevanceOptions,
+    RelevanceUnit,
+    SizeChoice,
+)
 from vit_demo.contract.relevance import LONG_METHODS, METHODS, SIGNED_METHODS
 from vit_demo.engine import Engine
 
-UNITS = {"attention": "share", "rollout": "share", "gradient_rollout": "share"}
+UNITS: dict[str, RelevanceUnit] = {"attention": "share", "rollout": "share", "gradient_rollout": "share"}
 UNITS |= {"chefer": "relative", "legrad": "relative", "grad_cam": "relative"}
 WALKED = ("rollout", "gradient_rollout", "chefer")
 NEED_GRADIENTS = ("gradient_rollout", "chefer", "legrad", "grad_cam", "gradient_input")
@@ -92,16 +100,24 @@ def _quick_maps(
                 values = rows[method]
             elif method == "attention":
                 values = analysis.raw_attention(vit, subject.target, trace, row)
-            elif method == "legrad":
-                values = gradients.legrad.sum(dim=0)
-            elif method == "grad_cam":
-                values = analysis.grad_cam(gradients, trace.grid)
+            elif gradients is not None:
+                values = _from_gradients(subject, method, gradients)
             else:
-                values = analysis.gradient_times_input(gradients, subject.pixels[0], trace.grid.patch_px)
+                raise ValueError(f"{method} needs the backward pass: it is missing in NEED_GRADIENTS")
             values = values.cpu().numpy()
             elapsed_ms = _ms_since(started) + (walk_ms / len(walked) if method in walked else 0.0)
             found[method] = _as_map(subject, method, values, elapsed_ms)
     return found, shared_ms
+
+
+def _from_gradients(subject: Subject, method: str, gradients: Gradients) -> torch.Tensor:
+    """The map of a method that asks for the backward pass alone: (N,) over tokens or (rows, cols) over patches."""
+    grid = subject.run.trace.grid
+    if method == "legrad":
+        return gradients.legrad.sum(dim=0)
+    if method == "grad_cam":
+        return analysis.grad_cam(gradients, grid)
+    return analysis.gradient_times_input(gradients, subject.pixels[0], grid.patch_px)
 
 
 def _gradients(subject: Subject) -> tuple[Gradients, bool]:
@@ -210,7 +226,8 @@ def faithfulness(
     keep, fractions = perturbation.deletion_masks(order, min(steps, grid.num_patches))
     masks = torch.cat([keep, 1 - keep[1:-1]])  # the ends are the same pictures in both directions
     with subject.engine.computing():
-        hidden = subject.baseline(baseline)
+        shown = checked_baseline(baseline)
+        hidden = subject.baseline(shown)
     scores = _scores(subject, hidden, masks, probability=True)
     deletion = scores[: len(keep)]
     insertion = torch.cat([deletion[-1:], scores[len(keep) :], deletion[:1]])
@@ -221,7 +238,7 @@ def faithfulness(
         deletion_area=perturbation.area_under(fractions, deletion),
         insertion_area=perturbation.area_under(fractions, insertion),
         random=values is None,
-        baseline=baseline,
+        baseline=shown,
         target=target,
         name=subject.name,
         kind=subject.kind,

@@ -12,7 +12,15 @@ from vit_demo.analysis.relevance import Target
 from vit_demo.answers.examples import COMPARED_SIDE, ExampleVectors, example_vectors, neighbour_layer
 from vit_demo.answers.predict import class_names
 from vit_demo.checkpoints.load import LoadedModel
-from vit_demo.contract import DemoError, RelevanceOptions, SizeChoice, Targets
+from vit_demo.contract import (
+    BASELINES,
+    BaselineName,
+    DemoError,
+    RelevanceOptions,
+    SizeChoice,
+    TargetKind,
+    Targets,
+)
 from vit_demo.engine import Engine, Run
 
 OCCLUSION_PLACES = 200  # about as many windows by default, on any grid
@@ -38,7 +46,7 @@ class Subject:
     key: tuple
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> TargetKind:
         return "example" if self.target.index is None else "class"
 
     @property
@@ -49,8 +57,7 @@ class Subject:
     def baseline(self, kind: str) -> torch.Tensor:
         spec = self.loaded.preprocess
         black = -torch.tensor(spec.mean) / torch.tensor(spec.std)
-        check(kind in ("mean", "blur", "black"), "baseline", kind, "mean, blur, black")
-        return perturbation.baseline_picture(self.pixels, kind, self.run.trace.grid.patch_px, black)
+        return perturbation.baseline_picture(self.pixels, checked_baseline(kind), self.run.trace.grid.patch_px, black)
 
     def score(self) -> float:
         with self.engine.computing():
@@ -77,7 +84,7 @@ def targets(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, top
     if loaded.model.head is not None:
         kind, names = "class", class_names(loaded)
         with engine.computing():
-            scores = loaded.model.probabilities(run.encoded.logits[0]).cpu().numpy()
+            scores = loaded.model.probabilities(run.encoded.class_logits[0]).cpu().numpy()
     else:
         kind = "example"
         layer, centred = neighbour_layer(loaded)
@@ -139,9 +146,20 @@ def check_range(name: str, value: float) -> None:
     check(low <= value <= high, name, value, f"{low} … {high}")
 
 
+def checked_baseline(kind: str) -> BaselineName:
+    """DemoError for a baseline that there is not."""
+    if kind not in BASELINES:
+        raise refused("baseline", kind, ", ".join(BASELINES))
+    return kind
+
+
 def check(holds: bool, name: str, value: object, allowed: str) -> None:
     if not holds:
-        raise DemoError("relevance.option_out_of_range", name=name, value=str(value)[:40], allowed=allowed)
+        raise refused(name, value, allowed)
+
+
+def refused(name: str, value: object, allowed: str) -> DemoError:
+    return DemoError("relevance.option_out_of_range", name=name, value=str(value)[:40], allowed=allowed)
 
 
 def occlusion_window(options: RelevanceOptions, grid: tuple[int, int]) -> tuple[int, int]:

@@ -36,7 +36,10 @@ def moments(model_id: str) -> tuple[str, ...]:
 
 def epoch_of(moment: str) -> int:
     """1 for "epoch-1"; 0 is the model as initialised."""
-    return int(MOMENT.fullmatch(moment)[1])
+    match = MOMENT.fullmatch(moment)
+    if match is None:
+        raise ValueError(f"{moment!r} is no moment of a training: epoch-0, epoch-1, …")
+    return int(match[1])
 
 
 def file_of(name: str) -> Path:

@@ -111,12 +111,11 @@ CARDS: tuple[ModelCard, ...] = (
 def card_of(model_id: str) -> ModelCard | None:
     """The card of exactly this catalogue id, or None: another revision may hold other weights. A moment of our own
     models' training has its model's card, under its own name."""
-    found = next((card for card in CARDS if card.id == model_id), None)
-    if found is None and assets.is_own(model_id):
-        own, _, moment = model_id.partition("@")
-        whole = card_of(own)
-        return replace(whole, id=model_id, title=f"{whole.title} @ {moment}")
-    return found
+    cards = {card.id: card for card in CARDS}
+    if model_id in cards or not assets.is_own(model_id):
+        return cards.get(model_id)
+    own, _, moment = model_id.partition("@")
+    return replace(cards[own], id=model_id, title=f"{cards[own].title} @ {moment}")
 
 
 def statuses(hub_reachable: bool | None) -> tuple[ModelStatus, ...]:

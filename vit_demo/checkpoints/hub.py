@@ -13,10 +13,14 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vit_demo.checkpoints import hub_cache, reach
 from vit_demo.checkpoints.hub_cache import CONFIG, PREPROCESSOR, Snapshot
 from vit_demo.contract import ModelError
+
+if TYPE_CHECKING:
+    from huggingface_hub.hf_api import RepoSibling
 
 MAX_DOWNLOAD_BYTES = 6_000_000_000  # ViT-g/14 has 4.5 GB in float32; only DINOv3 7B is larger
 SPARE_BYTES = 200_000_000  # left free on the disk, for everything else that runs there
@@ -95,7 +99,7 @@ class Order:
 
     repo: str
     commit: str
-    listing: Mapping[str, object]  # huggingface_hub's RepoSibling by file name
+    listing: Mapping[str, RepoSibling]  # by file name
     token: str | None
 
     @property
@@ -143,11 +147,12 @@ def _order(repo: str, revision: str, token: str | None) -> Order:
 
     try:
         info = reach.within(INFO_TIMEOUT_S, ask)
-        if not hub_cache.COMMIT.fullmatch(info.sha):
+        commit = info.sha
+        if commit is None or not hub_cache.COMMIT.fullmatch(commit):
             raise ValueError("no commit hash")
     except Exception as error:
         raise reach.explained(error, repo, revision) from reach.cause(error)
-    return Order(repo, info.sha, {file.rfilename: file for file in info.siblings or ()}, token)
+    return Order(repo, commit, {file.rfilename: file for file in info.siblings or ()}, token)
 
 
 def _download(order: Order, revision: str, progress: Progress | None) -> Snapshot:
@@ -233,7 +238,7 @@ def _transfer(order: Order, file: str, tally: Tally, anew: bool) -> Path:
     raise AssertionError("unreachable")
 
 
-def _sound(path: Path, listed) -> bool:
+def _sound(path: Path, listed: RepoSibling) -> bool:
     """Whether the bytes are those that the Hub lists: the sha256 of large files, git's own hash of small ones.
 
     Over plain HTTP huggingface_hub compares the size only.

@@ -56,8 +56,10 @@ def imagenet_names(tag: str, count: int) -> tuple[tuple[str, ...] | None, tuple[
     last = re.findall(r"in(?:1k|12k|21k|22k)(?![0-9a-z])", tag)[-1:]
     if not last or count not in IMAGENET_CLASSES[last[0]]:
         return None, ()
-    from timm.data import ImageNetInfo, infer_imagenet_subset
+    from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
 
     subset = infer_imagenet_subset({"num_classes": count})
+    if subset is None:
+        return None, ()
     names = tuple(ImageNetInfo(subset).label_descriptions())
     return names, (f"class names: the file holds none, and those of {subset} belong to timm's weights {tag}",)

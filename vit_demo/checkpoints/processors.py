@@ -8,11 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from vit_demo.contract import HALF_MEAN, HALF_STD, IMAGENET_MEAN, IMAGENET_STD, PreprocessSpec
+from vit_demo.contract import HALF_MEAN, HALF_STD, IMAGENET_MEAN, IMAGENET_STD, PreprocessSpec, ResizeFilter
 from vit_demo.preprocess import MAX_PATCHES
 
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-RESAMPLE_CODES = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}  # as in Pillow
+# Numbered as in Pillow.
+RESAMPLE_CODES: dict[int, ResizeFilter] = {
+    0: "nearest",
+    1: "lanczos",
+    2: "bilinear",
+    3: "bicubic",
+    4: "box",
+    5: "hamming",
+}
 
 NATIVE = 224
 SQUARE = {"height": NATIVE, "width": NATIVE}
@@ -120,7 +128,7 @@ def _spec(settings: dict[str, Any], source: str, image_size: tuple[int, int]) ->
     to = image_size  # where nothing is resized: what the page offers as the model's own size
     if settings["do_resize"]:
         edges = _edges(settings["size"], bool(settings.get("default_to_square", True)))
-        resize, to = ("shortest", edges * 2) if len(edges) == 1 else ("squash", edges)
+        resize, to = ("shortest", (edges[0], edges[0])) if len(edges) == 1 else ("squash", edges)
     if settings["do_center_crop"]:
         size, crop = _edges(settings["crop_size"], True), "floor"
         if len(size) == 1:
@@ -146,12 +154,12 @@ def _spec(settings: dict[str, Any], source: str, image_size: tuple[int, int]) ->
     )
 
 
-def _edges(value: Any, square: bool) -> tuple[int, ...]:
+def _edges(value: Any, square: bool) -> tuple[int, int] | tuple[int]:
     """(height, width), or (shortest edge,): what transformers' get_size_dict makes of a size."""
     if isinstance(value, int) and not isinstance(value, bool):
         edges = (value, value) if square else (value,)
     elif isinstance(value, list | tuple) and len(value) == 2:
-        edges = tuple(value)
+        edges = value[0], value[1]
     elif isinstance(value, dict) and set(value) == {"height", "width"}:
         edges = (value["height"], value["width"])
     elif isinstance(value, dict) and set(value) == {"shortest_edge"}:

@@ -176,7 +176,8 @@ def _transport() -> ModuleType:
     """The library that huggingface_hub sends requests with: httpx in 1.x, httpx2 in 2.x, with equal names inside."""
     from huggingface_hub import errors
 
-    return importlib.import_module(errors.HTTPError.__module__.partition(".")[0])
+    of_transport = errors.HfHubHTTPError.__bases__[0]  # the library's own HTTPError
+    return importlib.import_module(of_transport.__module__.partition(".")[0])
 
 
 def _refused(response, name: str) -> ModelError:

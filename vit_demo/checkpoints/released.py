@@ -16,7 +16,7 @@ from vit_demo.checkpoints.families import GOOGLE, GOOGLE_PRE_LOGITS, TORCHVISION
 from vit_demo.checkpoints.keymaps import Drop, Rule
 from vit_demo.checkpoints.plan import Plan
 from vit_demo.contract import HALF_MEAN, HALF_STD, ModelError, PreprocessSpec
-from vit_demo.model.config import RopeConfig, ViTConfig
+from vit_demo.model.config import Resampling, RopeConfig, ViTConfig
 from vit_demo.model.position import bands_of
 
 # Width → heads, as published; a file without a config does not hold the number of heads.
@@ -181,7 +181,7 @@ def _mlp(state: Mapping[str, Tensor], name: str) -> tuple[dict, tuple]:
     return dict(mlp_hidden=state["blocks.0.mlp.fc1.weight"].shape[0]), native(gated=False)
 
 
-def _resampling(family: str, registers: int) -> str:
+def _resampling(family: str, registers: int) -> Resampling:
     if family == "DINOv2":
         return "dinov2_reg" if registers else "dino"
     return "dino" if family == "DINO" else "timm"

@@ -12,7 +12,7 @@ from typing import Any
 from vit_demo.checkpoints.families import native
 from vit_demo.checkpoints.labels import imagenet_names, timm_names
 from vit_demo.checkpoints.plan import Plan
-from vit_demo.checkpoints.timm_modules import Unsupported, config_from_module
+from vit_demo.checkpoints.timm_modules import TimmModule, Unsupported, config_from_module
 from vit_demo.contract import IMAGENET_MEAN, IMAGENET_STD, ModelError, PreprocessSpec
 from vit_demo.model.config import ViTConfig
 from vit_demo.model.position import bands_of
@@ -32,7 +32,6 @@ def plan_from_timm(architecture: str, hub_config: dict[str, Any] | None = None, 
     """The Plan of a timm architecture, with the overrides of a checkpoint's config.json (model_args, pretrained_cfg,
     num_classes, global_pool, label_names). Raises ModelError by name and reason where it cannot be represented."""
     import timm
-    import torch
 
     hub_config = hub_config or {}
     cfg = dict(hub_config.get("pretrained_cfg") or {})
@@ -48,9 +47,7 @@ def plan_from_timm(architecture: str, hub_config: dict[str, Any] | None = None, 
         raise ModelError("checkpoint.unsupported", name=architecture, reason="timm lists no architecture of this name")
     known = f"{base}.{tag}" if tag and f"{base}.{tag}" in timm.list_pretrained(f"{base}.*") else base
     try:
-        with torch.device("meta"):
-            # timm itself takes size and channels from pretrained_cfg where model_args are silent.
-            model = timm.create_model(known, pretrained=False, pretrained_cfg_overlay=_overlay(cfg), **args)
+        model = _looked_at(known, cfg, args)
         config, gated = config_from_module(model)
     except Unsupported as error:
         raise ModelError("checkpoint.unsupported", name=architecture, reason=str(error)) from None
@@ -73,6 +70,16 @@ def plan_from_timm(architecture: str, hub_config: dict[str, Any] | None = None, 
         fill=fill,
         assumed=(*notes, *_rim(model.patch_embed.img_size, config)),
     )
+
+
+def _looked_at(known: str, cfg: dict[str, Any], args: dict[str, Any]) -> TimmModule:
+    """timm's model without weights (on the meta device), to be looked at. What timm raises goes on."""
+    import timm
+    import torch
+
+    with torch.device("meta"):
+        # timm itself takes size and channels from pretrained_cfg where model_args are silent.
+        return timm.create_model(known, pretrained=False, pretrained_cfg_overlay=_overlay(cfg), **args)
 
 
 def _overlay(cfg: dict[str, Any]) -> dict[str, Any]:
@@ -131,7 +138,7 @@ def preprocess_from_timm(cfg: dict[str, Any], size: tuple[int, int]) -> Preproce
         raise ValueError(f"its pictures are prepared with crop_mode {mode!r} and interpolation {interpolation!r}")
     mean, std = (tuple(cfg.get(key) or default) for key, default in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)))
     return PreprocessSpec(
-        size=tuple(size),
+        size=(size[0], size[1]),
         resize="squash" if mode == "squash" else "shortest",
         crop_pct=float(cfg.get("crop_pct") or 0.875),
         interpolation=interpolation,

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 
-from vit_demo.model.config import RopeConfig, ViTConfig
+from vit_demo.model.config import Activation, BlockNorm, Norm, RopeConfig, ViTConfig
 
-ACTIVATIONS = {"GELU": "gelu", "GELUTanh": "gelu_tanh", "QuickGELU": "quick_gelu", "SiLU": "silu"}
-NORMS = {"LayerNorm": "layer", "LayerNormFp32": "layer", "RmsNorm": "rms", "RmsNormFp32": "rms", "RMSNorm": "rms"}
+TimmModule = Any  # a module of timm's, read by attribute: timm's classes carry no types
+
+ACTIVATIONS: dict[str, Activation] = {
+    "GELU": "gelu",
+    "GELUTanh": "gelu_tanh",
+    "QuickGELU": "quick_gelu",
+    "SiLU": "silu",
+}
+NORMS: dict[str, Norm] = {
+    "LayerNorm": "layer",
+    "LayerNormFp32": "layer",
+    "RmsNorm": "rms",
+    "RmsNormFp32": "rms",
+    "RMSNorm": "rms",
+}
 REASONS_BY_MODULE = {
     "HybridEmbed": "a convolutional network stands before the Transformer",
     "ParallelScalingBlock": "attention and MLP of a block run side by side",
@@ -25,14 +40,14 @@ REASONS_BY_CLASS = {
     "NaFlexVit": "patches of pictures of any shape come packed, and positions are resampled for each picture (NaFlex)",
     "VisionTransformerSAM": "most layers attend within windows, and positions enter as a bias on the attention scores",
 }
-BLOCKS = {"Block": "pre", "EvaBlock": "pre", "ResPostBlock": "post", "EvaBlockPostNorm": "post"}
+BLOCKS: dict[str, BlockNorm] = {"Block": "pre", "EvaBlock": "pre", "ResPostBlock": "post", "EvaBlockPostNorm": "post"}
 
 
 class Unsupported(Exception):
     """An architecture that this model does not represent faithfully; the message is the reason."""
 
 
-def config_from_module(model: nn.Module) -> tuple[ViTConfig, bool]:
+def config_from_module(model: TimmModule) -> tuple[ViTConfig, bool]:
     """ViTConfig of a timm VisionTransformer or Eva (weights need not exist), and whether its fc1 packs gate and value.
 
     Looks at every part that can differ; raises Unsupported at the first that our model does not have.
@@ -76,11 +91,11 @@ def config_from_module(model: nn.Module) -> tuple[ViTConfig, bool]:
     return config, gated
 
 
-def _is_there(module: nn.Module, part: str) -> bool:
+def _is_there(module: TimmModule, part: str) -> bool:
     return not isinstance(getattr(module, part, None), nn.Identity | None)
 
 
-def _attention_of(layers: list[nn.Module]) -> dict:
+def _attention_of(layers: list[TimmModule]) -> dict:
     """Fields of the config that speak of attention; the layers differ in their heads of keys and values alone."""
     attention = layers[0]
     kv_heads = tuple(getattr(layer, "num_kv_heads", layer.num_heads) for layer in layers)
@@ -101,7 +116,7 @@ def _attention_of(layers: list[nn.Module]) -> dict:
     )
 
 
-def _tokens_of(model: nn.Module) -> dict:
+def _tokens_of(model: TimmModule) -> dict:
     """Fields of the config that speak of prefix tokens and of positions."""
     registers = getattr(model, "num_reg_tokens", None)
     if registers is None:
@@ -118,7 +133,7 @@ def _tokens_of(model: nn.Module) -> dict:
     )
 
 
-def _head_of(model: nn.Module) -> dict:
+def _head_of(model: TimmModule) -> dict:
     """Fields of the config that speak of what the head reads."""
     distilled = type(model).__name__ == "VisionTransformerDistilled"
     fields = dict(
@@ -142,10 +157,11 @@ def _head_of(model: nn.Module) -> dict:
 
 def _whole_patches(size: tuple[int, int], patch_px: int) -> tuple[int, int]:
     """The size without the rim that no patch covers: SigLIP's 384 with patches of 14 sees 378 pixels."""
-    return tuple(side // patch_px * patch_px for side in size)
+    height, width = size
+    return height // patch_px * patch_px, width // patch_px * patch_px
 
 
-def _refuse_unknown_parts(model: nn.Module) -> None:
+def _refuse_unknown_parts(model: TimmModule) -> None:
     """Raises Unsupported for options of timm that change the computation and that our model lacks."""
     block = model.blocks[0]
     if type(block).__name__ not in BLOCKS:
@@ -173,7 +189,7 @@ def _refuse_unknown_parts(model: nn.Module) -> None:
         raise Unsupported("its norms differ in kind or epsilon")
 
 
-def _signature(block: nn.Module) -> tuple:
+def _signature(block: TimmModule) -> tuple:
     """What two blocks must share to be alike: heads, parts and shapes, but for those of keys and values."""
     parts = {name: type(part).__name__ for name, part in block.named_modules() if "drop" not in name}
     shapes = {
@@ -182,7 +198,7 @@ def _signature(block: nn.Module) -> tuple:
     return block.attn.num_heads, block.attn.head_dim, parts, shapes
 
 
-def _mlp_of(mlp: nn.Module) -> tuple[dict, bool]:
+def _mlp_of(mlp: TimmModule) -> tuple[dict, bool]:
     """Fields of the config that speak of the MLP, and whether fc1 packs gate and value."""
     kind = type(mlp).__name__
     packed = kind == "GluMlp" and not mlp.gate_last
@@ -198,22 +214,22 @@ def _mlp_of(mlp: nn.Module) -> tuple[dict, bool]:
     return fields, packed or kind == "SwiGLU"
 
 
-def _activation_of(mlp: nn.Module) -> str:
+def _activation_of(mlp: TimmModule) -> Activation:
     kind = type(mlp.act).__name__
     if kind not in ACTIVATIONS:
         raise Unsupported(f"its activation {kind} is not part of this model")
     return ACTIVATIONS[kind]
 
 
-def _has_layer_scale(block: nn.Module) -> bool:
+def _has_layer_scale(block: TimmModule) -> bool:
     return type(getattr(block, "ls1", None)).__name__ == "LayerScale" or getattr(block, "gamma_1", None) is not None
 
 
-def _scales_mlp(block: nn.Module) -> bool:
+def _scales_mlp(block: TimmModule) -> bool:
     return type(getattr(block, "ls2", None)).__name__ == "LayerScale" or getattr(block, "gamma_2", None) is not None
 
 
-def _rope_of(model: nn.Module) -> RopeConfig | None:
+def _rope_of(model: TimmModule) -> RopeConfig | None:
     """RopeConfig of timm's rotary module; coordinates as in timm layers/pos_embed_sincos.py."""
     rope = getattr(model, "rope", None)
     if rope is None:

@@ -52,7 +52,7 @@ def plan_from_transformers(
         raise ModelError("checkpoint.unsupported", name=name, reason=reason)
     head, distilled = _head_of(config, state, name)
     labels, notes = _labels(config, head)
-    native = _pair(config.get("image_size", 224))
+    height, width = native = _pair(config.get("image_size", 224))
     preprocess, how = preprocess_from_transformers(preprocessor, kind, native)
     build = {"vit": _vit, "deit": _vit, "dinov3_vit": _dinov3}.get(kind, _dinov2)
     fields, rules = build(config, state)
@@ -67,7 +67,7 @@ def plan_from_transformers(
             dim=config["hidden_size"],
             depth=config["num_hidden_layers"],
             heads=config["num_attention_heads"],
-            image_size=tuple(side // patch_px * patch_px for side in native),  # the convolution drops a rim
+            image_size=(height // patch_px * patch_px, width // patch_px * patch_px),  # the convolution drops a rim
             patch_px=patch_px,
             in_channels=config.get("num_channels", 3),
             num_classes=head,
@@ -172,7 +172,11 @@ def _labels(config: dict[str, Any], classes: int) -> tuple[tuple[str, ...] | Non
 
 
 def _pair(value: Any) -> tuple[int, int]:
-    return tuple(value) if isinstance(value, list | tuple) else (value, value)
+    if not isinstance(value, list | tuple):
+        return value, value
+    if len(value) != 2:
+        raise ValueError(f"{value!r} is not a height and a width")
+    return value[0], value[1]
 
 
 def _single(value: Any) -> int:

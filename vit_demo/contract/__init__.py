@@ -23,6 +23,7 @@ from vit_demo.contract.core import (
     PictureError,
     PreparedImage,
     PreprocessSpec,
+    ResizeFilter,
     RunInfo,
     SizeChoice,
     SizeOption,
@@ -38,6 +39,7 @@ from vit_demo.contract.embeddings import (
     PositionStructure,
     Rotation,
     Similarity,
+    SimilarityKind,
     StretchedTable,
 )
 from vit_demo.contract.features import (
@@ -64,11 +66,15 @@ from vit_demo.contract.own_classes import OwnClasses, OwnPrediction, PictureVect
 from vit_demo.contract.predict import Neighbours, Prediction
 from vit_demo.contract.questions import ExplainerProtocol
 from vit_demo.contract.relevance import (
+    BASELINES,
     DEFAULT_OPTIONS,
+    BaselineName,
     Faithfulness,
     Relevance,
     RelevanceMap,
     RelevanceOptions,
+    RelevanceUnit,
+    TargetKind,
     Targets,
 )
 
@@ -84,6 +90,7 @@ __all__ = [
     "PictureError",
     "ModelError",
     "PreprocessSpec",
+    "ResizeFilter",
     "ModelCard",
     "Availability",
     "ModelStatus",
@@ -114,8 +121,13 @@ __all__ = [
     "Relevance",
     "RelevanceMap",
     "RelevanceOptions",
+    "RelevanceUnit",
+    "BASELINES",
+    "BaselineName",
+    "TargetKind",
     "Targets",
     "Similarity",
+    "SimilarityKind",
     "FACETS",
     "MAX_OWN_PICTURES",
     "MAX_PAIRS",

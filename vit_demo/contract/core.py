@@ -44,6 +44,9 @@ class ModelError(DemoError):
     """A model that cannot be found, fetched or represented faithfully."""
 
 
+ResizeFilter = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
+
+
 @dataclass(frozen=True)
 class PreprocessSpec:
     """How a checkpoint wants its pictures: sizes in pixels, rows first; the model gets (bytes · rescale − mean) / std.
@@ -61,7 +64,7 @@ class PreprocessSpec:
     size: tuple[int, int]
     resize: Literal["shortest", "squash", "none"] = "shortest"
     crop_pct: float = 0.9
-    interpolation: Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"] = "bicubic"
+    interpolation: ResizeFilter = "bicubic"
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     source: str = ""

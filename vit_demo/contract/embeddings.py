@@ -10,6 +10,8 @@ import numpy as np
 from vit_demo.contract.core import RunInfo, TokenQuery
 from vit_demo.grid import PatchGrid
 
+SimilarityKind = Literal["learned", "rope"]
+
 
 @dataclass(frozen=True)
 class Similarity:
@@ -18,7 +20,7 @@ class Similarity:
 
     matrix: np.ndarray
     grid: PatchGrid
-    kind: Literal["learned", "rope"]
+    kind: SimilarityKind
     limits: tuple[float, float]
     native: bool
 
@@ -54,7 +56,7 @@ class PositionStructure:
     components: np.ndarray
     explained: np.ndarray
     grid: PatchGrid
-    kind: Literal["learned", "rope"]
+    kind: SimilarityKind
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,9 @@ SIGNED_METHODS = ("gradient_input", *LONG_METHODS)
 UNTARGETED_METHODS = ("attention", "rollout")  # the same map whatever the target: they see no more than the layer
 
 BaselineName = Literal["mean", "blur", "black"]
+BASELINES: tuple[BaselineName, ...] = ("mean", "blur", "black")
+TargetKind = Literal["class", "example"]
+RelevanceUnit = Literal["share", "score", "relative"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Targets:
     picture, which `best` leaves out, or None.
     """
 
-    kind: Literal["class", "example"]
+    kind: TargetKind
     names: tuple[str, ...]
     scores: np.ndarray
     best: tuple[int, ...]
@@ -84,7 +87,7 @@ class RelevanceMap:
     method: str
     values: np.ndarray
     signed: bool
-    unit: Literal["share", "score", "relative"]
+    unit: RelevanceUnit
     prefix: np.ndarray | None
     parts: int
     part: int | None
@@ -108,7 +111,7 @@ class Relevance:
     maps: tuple[RelevanceMap, ...]
     target: int
     name: str
-    kind: Literal["class", "example"]
+    kind: TargetKind
     score: float
     baseline_score: float | None
     layer: int
@@ -133,6 +136,6 @@ class Faithfulness:
     baseline: BaselineName
     target: int
     name: str
-    kind: Literal["class", "example"]
+    kind: TargetKind
     elapsed_ms: float
     info: RunInfo

@@ -43,6 +43,8 @@ class Attention(nn.Module):
         q, k, v = heads.split([self.heads, self.kv_heads, self.kv_heads], dim=1)
         q, k = self.q_norm(q), self.k_norm(k)
         if rope is not None:
+            if self.rope_pairing is None:
+                raise ValueError("this attention was made without RoPE: its config has none")
             q = rotate(q, rope, self.rope_pairing, self.num_prefix_tokens)
             k = rotate(k, rope, self.rope_pairing, self.num_prefix_tokens)
         if self.kv_heads != self.heads:

@@ -7,6 +7,9 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 PositionKind = Literal["learned", "none"]
 Pooling = Literal["token", "avg", "map", "token+avg", "none"]
+Activation = Literal["gelu", "gelu_tanh", "quick_gelu", "silu"]
+Norm = Literal["layer", "rms"]
+BlockNorm = Literal["pre", "post"]
 Resampling = Literal["dino", "dinov2_reg", "timm", "transformers", "google"]
 
 
@@ -75,10 +78,10 @@ class ViTConfig:
     head_dim: int | None = None
     mlp: Literal["plain", "gated"] = "plain"
     mlp_hidden: int = 3072
-    activation: Literal["gelu", "gelu_tanh", "quick_gelu", "silu"] = "gelu"
-    norm: Literal["layer", "rms"] = "layer"
+    activation: Activation = "gelu"
+    norm: Norm = "layer"
     norm_eps: float = 1e-6
-    block_norm: Literal["pre", "post"] = "pre"
+    block_norm: BlockNorm = "pre"
     patch_bias: bool = True
     qkv_bias: bool = True
     key_bias: bool = True

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vit_demo.model.config import RopeConfig
+from vit_demo.model.config import Resampling, RopeConfig
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class ResamplingRule:
     source: str = ""
 
 
-RESAMPLING = {
+RESAMPLING: dict[Resampling, ResamplingRule] = {
     "dino": ResamplingRule(
         "DINO: bicubic, +0.1",
         "bicubic",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from vit_demo.grid import PatchGrid
 from vit_demo.model.attention import make_norm
 from vit_demo.model.block import ACTIVATIONS, Block
-from vit_demo.model.config import ViTConfig
+from vit_demo.model.config import Resampling, ViTConfig
 from vit_demo.model.position import RESAMPLING, bands_of, resample_position, rope_angles, rope_table
 from vit_demo.model.trace import Trace
 
@@ -22,6 +22,13 @@ class Encoded(NamedTuple):
 
     tokens: Tensor
     logits: Tensor | None
+
+    @property
+    def class_logits(self) -> Tensor:
+        """The logits, for who needs a head. ValueError for a model without one."""
+        if self.logits is None:
+            raise ValueError("this model has no head, so there are no logits")
+        return self.logits
 
 
 class AttentionPool(nn.Module):
@@ -120,8 +127,8 @@ class VisionTransformer(nn.Module):
     def embed(self, pixels: Tensor, grid: PatchGrid) -> Tensor:
         """Patches, prefix tokens and their positions: (B, N, D)."""
         patches = self.patches(pixels)
-        prefix = [self.class_token, self.distillation_token, self.register_tokens]
-        prefix = [token for token in prefix if token is not None]
+        tokens = self.class_token, self.distillation_token, self.register_tokens
+        prefix: list[Tensor] = [token for token in tokens if token is not None]
         if self.position is not None:
             of_prefix, of_patches = self.positions(grid.shape)
             patches = patches + of_patches
@@ -131,6 +138,10 @@ class VisionTransformer(nn.Module):
         prefix = [token.expand(pixels.shape[0], -1, -1) for token in prefix]
         return self.norm_pre(torch.cat([*prefix, patches], dim=1))
 
+    def block(self, layer: int) -> Block:
+        """The block of a layer, counted from 0."""
+        return cast(Block, self.blocks[layer])  # a ModuleList does not say of what kind its modules are
+
     def patches(self, pixels: Tensor) -> Tensor:
         """The patches as tokens, before their positions: (B, Gh·Gw, D)."""
         return self.patch_norm(self.patch_embed(pixels).flatten(2).transpose(1, 2))
@@ -138,13 +149,16 @@ class VisionTransformer(nn.Module):
     def _unplaced(self) -> int:
         return self.config.num_prefix_tokens - self.config.position_prefix
 
-    def positions(self, grid: tuple[int, int], rule: str | None = None) -> tuple[Tensor | None, Tensor]:
+    def positions(self, grid: tuple[int, int], rule: Resampling | None = None) -> tuple[Tensor | None, Tensor]:
         """Position embeddings of the placed prefix tokens (1, p', D) or None, and of the patches (1, rows·cols, D) for
-        a grid (rows, cols), resampled by the checkpoint's own rule unless another is named. Needs learned positions."""
+        a grid (rows, cols), resampled by the checkpoint's own rule unless another is named. ValueError without learned
+        positions."""
+        if self.position is None:
+            raise ValueError("this model has no table of positions")
         count = self.config.position_prefix
         of_prefix = self.position[:, :count] if count else None
-        rule = RESAMPLING[rule or self.config.position_resampling]
-        return of_prefix, resample_position(self.position[:, count:], self.config.native_grid, grid, rule)
+        how = RESAMPLING[rule or self.config.position_resampling]
+        return of_prefix, resample_position(self.position[:, count:], self.config.native_grid, grid, how)
 
     def rope_tables(self, grid: PatchGrid) -> list[tuple[Tensor, Tensor] | None]:
         """Cosines and sines for each layer, or None for each where the model has no RoPE."""
@@ -158,7 +172,7 @@ class VisionTransformer(nn.Module):
         """What the head reads, (B, D) or (B, 2D), from tokens (B, N, D) after the final norm."""
         config = self.config
         start = 0 if config.pool_includes_prefix else config.num_prefix_tokens
-        if config.pool == "map":
+        if self.attention_pool is not None:
             return self.fc_norm(self.attention_pool(tokens[:, start:]))
         if config.pool == "token":
             return self.fc_norm(tokens[:, 0])
@@ -169,8 +183,12 @@ class VisionTransformer(nn.Module):
 
     def classify(self, tokens: Tensor) -> Tensor | None:
         """Logits (B, classes) from tokens after the final norm, or None for a model without a head."""
+        return None if self.head is None else self.logits_of(tokens)
+
+    def logits_of(self, tokens: Tensor) -> Tensor:
+        """As `classify`, for who needs a head: ValueError for a model without one."""
         if self.head is None:
-            return None
+            raise ValueError("this model has no head")
         if self.head_dist is not None:  # DeiT: the mean of both heads (Touvron et al. 2021, section 4)
             return (self.head(tokens[:, 0]) + self.head_dist(tokens[:, 1])) / 2
         return self.head(self.pooled(tokens))
