@@ -78,7 +78,8 @@ class Explainer:
         predicts classes would have to be downloaded, the Hub is asked for first (3 seconds at most, once)."""
         model = catalog.default_model(self.statuses(), download)
         card = catalog.card_of(model)
-        if download and self._hub.known is None and (card.source == "own" or not card.has_head):
+        predicts = card is not None and card.has_head and card.source == "hub"
+        if download and self._hub.known is None and not predicts:
             self.look_for_hub()
             return catalog.default_model(self.statuses())
         return model

@@ -98,8 +98,8 @@ def choose_model(
     language: str,
     progress: gr.Progress = gr.Progress(),  # noqa: B008 – gradio finds it by this default
 ) -> Updates:
-    """Loads a model and fits the controls to it. One that cannot be had leaves the last good one in place; on a page that
-    has just been opened the best on this machine takes its place."""
+    """Loads a model and fits the controls to it. One that cannot be had leaves the last good one in place; on a page
+    that has just been opened, the best on this machine takes its place."""
     language = language_of(language)
 
     def report(done: int, total: int) -> None:
