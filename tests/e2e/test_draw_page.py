@@ -61,7 +61,5 @@ def test_a_drawn_one_and_seven_are_read_and_the_slider_goes_back_in_time(opened)
     assert opened.locator(".vd-draw-epoch").inner_text() == "before training"
     assert opened.locator(".vd-draw-bars").inner_text() != trained
     plot = opened.locator("[data-curve] svg").first.get_attribute("data-plot").split()
-    assert (
-        opened.locator(".vd-chart-now").first.get_attribute("x1") == plot[0]
-    )  # the slider's place, left in the curves
+    assert opened.locator(".vd-chart-now").first.get_attribute("x1") == plot[0]  # at the left
     assert [url for url in asked if "heartbeat" not in url] == []  # the slider asks nobody

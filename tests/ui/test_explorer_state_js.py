@@ -145,6 +145,11 @@ def test_a_file_of_the_picture_before_is_dropped_when_it_comes_late(scene):
     assert scene(script) == [[5], "cat"]
 
 
+def test_a_file_of_the_picture_before_that_comes_late_is_not_taken_for_a_lost_one(scene):
+    script = """explorer.receive(value(5)); explorer.receive(value(5, { key: "cat" })); await pause(); return wanted()"""
+    assert scene(script) == []
+
+
 def test_a_picture_that_is_gone_leaves_nothing_to_compute_with(scene):
     assert scene("await open(5); explorer.receive(null); return [explorer.layer, explorer.data, explorer.waiting]") == [
         None, None, False,
