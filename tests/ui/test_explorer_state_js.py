@@ -146,7 +146,8 @@ def test_a_file_of_the_picture_before_is_dropped_when_it_comes_late(scene):
 
 
 def test_a_file_of_the_picture_before_that_comes_late_is_not_taken_for_a_lost_one(scene):
-    script = """explorer.receive(value(5)); explorer.receive(value(5, { key: "cat" })); await pause(); return wanted()"""
+    script = """explorer.receive(value(5)); explorer.receive(value(5, { key: "cat" })); await pause();
+      return wanted()"""
     assert scene(script) == []
 
 

@@ -7,14 +7,16 @@ import { finder, follow } from "./view.js";
 export function mount(host) {
   const find = finder(host.element), root = find(".vd-examples"), strip = find(".vd-strip");
 
-  follow(host, root, ({ data }) => {
+  follow(host, root, ({ data, files }) => {
     find(".vd-heading").textContent = data.heading;
     strip.setAttribute("aria-label", data.heading);
-    strip.replaceChildren(...data.pictures.map((/** @type {{ src: string, label: string, title: string }} */ picture, /** @type {number} */ index) => {
+    /** @type {{ file: string, label: string, title: string }[]} */
+    const pictures = data.pictures;
+    strip.replaceChildren(...pictures.map((picture, index) => {
       const button = make("button", ""), image = make("img", "", button);
       button.type = "button";
       button.title = picture.title;
-      image.src = picture.src;
+      image.src = files[picture.file].url;
       image.alt = picture.label;
       button.addEventListener("click", () => host.trigger("select", { index }));
       return button;

@@ -10,7 +10,7 @@ from gradio.processing_utils import save_bytes_to_cache
 
 from vit_demo.gallery import Example
 from vit_demo.text import say
-from vit_demo.ui.kit.html import jpeg_bytes, jpeg_url
+from vit_demo.ui.kit.html import SMALL_QUALITY, jpeg_bytes
 from vit_demo.ui.kit.static import module_address, ui_text
 
 
@@ -50,13 +50,14 @@ class View(gr.HTML):
         return None  # what a browser sends back of a view is never used
 
     def postprocess(self, value: dict | None) -> ViewData | None:
-        """{"picture": (H, W, 3) uint8 or None, "files": {name: bytes}, "data": {…}} → what the browser gets."""
+        """{"picture": (H, W, 3) uint8 or None, "files": {name: bytes}, "data": {…}} → what the browser gets. A file's
+        name without an end is that of packed arrays."""
         if value is None:
             return None
         picture, files = value.get("picture"), value.get("files") or {}
         return ViewData(
             picture=None if picture is None else self._file("picture.jpg", jpeg_bytes(picture)),
-            files={name: self._file(f"{name}.bin", content) for name, content in files.items()},
+            files={name: self._file(name if "." in name else f"{name}.bin", one) for name, one in files.items()},
             data=value["data"],
         )
 
@@ -83,10 +84,11 @@ def strip_value(examples: tuple[Example, ...], language: str) -> dict:
     """The value of an ExampleStrip."""
     pictures = [
         {
-            "src": jpeg_url(example.thumbnail, 160),
+            "file": f"{example.key}.jpg",
             "label": example.label(language),
             "title": say("page.example_of", language, **example.credits()),
         }
         for example in examples
     ]
-    return {"picture": None, "data": {"heading": say("page.examples", language), "pictures": pictures}}
+    files = {f"{example.key}.jpg": jpeg_bytes(example.thumbnail, SMALL_QUALITY) for example in examples}
+    return {"files": files, "data": {"heading": say("page.examples", language), "pictures": pictures}}

@@ -1,0 +1,21 @@
+"""What all tests share: how they are spread over processes (`pytest -n auto`)."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+if WORKER and hasattr(os, "sched_setaffinity"):  # a process has a core: torch's threads would wait for one another
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[int(WORKER.removeprefix("gw")) % len(cores)]})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file stays in one process, for what its tests share; so do all of the browser's, which come first: they take
+    longest, and there is one browser and one app for all of them."""
+    for item in items:
+        browser = item.get_closest_marker("browser") is not None
+        item.add_marker(pytest.mark.xdist_group("browser" if browser else str(item.path)))
+    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
