@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import re
+import time
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -15,6 +17,7 @@ from PIL import Image
 
 from vit_demo.render.colour import DIVERGING, SEQUENTIAL, colour_table
 from vit_demo.ui.kit import html, view
+from vit_demo.ui.kit.cache import cached_file
 from vit_demo.ui.kit.static import UI, page_style, published, ui_text
 from vit_demo.ui.kit.view import ExampleStrip
 from vit_demo.ui.tabs.attention.tab import ExplorerView
@@ -117,6 +120,24 @@ def test_every_rule_of_the_page_stands_once_in_its_style():
     for sheet in UI.rglob("*.css"):
         assert style.count(sheet.read_text(encoding="utf-8")) == 1
     assert "!important" not in ui_text("tabs/embeddings/view.css") + ui_text("tabs/relevance/view.css")
+
+
+def test_a_file_that_a_browser_may_be_reading_is_not_written_again(tmp_path):
+    path = cached_file(b"numbers", "layer.bin", tmp_path)
+    with path.open("rb") as reading:
+        assert reading.read(3) == b"num"
+        assert cached_file(b"numbers", "layer.bin", tmp_path) == path
+        assert reading.read() == b"bers"
+        assert os.fstat(reading.fileno()).st_ino == path.stat().st_ino
+    assert cached_file(b"others", "layer.bin", tmp_path) != path
+    assert [file.name for file in path.parent.iterdir()] == ["layer.bin"]
+
+
+def test_a_file_that_is_handed_out_again_is_young_again(tmp_path):
+    path = cached_file(b"numbers", "layer.bin", tmp_path)
+    os.utime(path, (0, 0))
+    cached_file(b"numbers", "layer.bin", tmp_path)
+    assert time.time() - path.stat().st_mtime < 60
 
 
 def test_the_strip_has_a_small_picture_and_the_credits_of_every_example(examples):

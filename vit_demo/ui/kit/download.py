@@ -9,10 +9,10 @@ from functools import partial
 
 import gradio as gr
 import numpy as np
-from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
 from vit_demo.contract import SizeChoice
+from vit_demo.ui.kit.cache import cached_file
 from vit_demo.ui.kit.html import png_bytes
 from vit_demo.ui.page import MODEL_POOL, Inputs, Page, Updates
 from vit_demo.ui.state import PageState
@@ -83,7 +83,7 @@ def _made(name: str, download: Callable[..., Download], cache: str, state: PageS
     """Writes the files, and puts them and the code on the page."""
     made = download(state, **inputs)
     files = {**made.files, PICTURE: png_bytes(state.image)}
-    paths = [save_bytes_to_cache(content, file, cache) for file, content in files.items()]
+    paths = [str(cached_file(content, file, cache)) for file, content in files.items()]
     return {
         f"{name}_files": gr.update(value=paths, visible=True),
         f"{name}_code": gr.update(value=made.code, visible=True),

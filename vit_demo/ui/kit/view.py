@@ -6,10 +6,10 @@ from typing import Any
 
 import gradio as gr
 from gradio.data_classes import FileData, GradioModel
-from gradio.processing_utils import save_bytes_to_cache
 
 from vit_demo.gallery import Example
 from vit_demo.text import say
+from vit_demo.ui.kit.cache import cached_file
 from vit_demo.ui.kit.html import SMALL_QUALITY, jpeg_bytes
 from vit_demo.ui.kit.static import module_address, ui_text
 
@@ -62,7 +62,7 @@ class View(gr.HTML):
         )
 
     def _file(self, name: str, content: bytes) -> FileData:
-        return FileData(path=save_bytes_to_cache(content, name, self.GRADIO_CACHE))
+        return FileData(path=str(cached_file(content, name, self.GRADIO_CACHE)))
 
     def api_info(self) -> dict[str, str]:
         return {"type": "object"}

@@ -9,7 +9,6 @@ from functools import cache, partial
 
 import gradio as gr
 import numpy as np
-from gradio.processing_utils import save_bytes_to_cache
 
 from vit_demo.contract import DemoError, DigitReadings, ExplainerProtocol, RunInfo, SizeChoice
 from vit_demo.ink import PAD_PX, as_mnist, as_picture, first_drawing, on_pad
@@ -17,6 +16,7 @@ from vit_demo.render.charts import Line, line_chart
 from vit_demo.text import phrases
 from vit_demo.ui.captions import card_html, size_choices, size_note
 from vit_demo.ui.kit.binary import pack_arrays
+from vit_demo.ui.kit.cache import cached_file
 from vit_demo.ui.kit.html import base64_of, png_bytes
 from vit_demo.ui.kit.inputs import Picture, SafeImage, language_of
 from vit_demo.ui.kit.view import View
@@ -112,7 +112,7 @@ def use_drawing(explainer: ExplainerProtocol, folder: str, language: str, event:
     if ink is None:
         return {}
     picture = as_picture(as_mnist(ink / 255))
-    path = save_bytes_to_cache(png_bytes(picture), "drawing.png", folder)  # not webp: every pixel counts
+    path = str(cached_file(png_bytes(picture), "drawing.png", folder))  # not webp: every pixel counts
     model = explainer.training_record().moments[-1][1]
     details = explainer.details(model)
     native = next(option.side for option in details.sizes if option.native)
