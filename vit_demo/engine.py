@@ -40,7 +40,7 @@ class Run:
 class Engine:
     """Loads models and runs them, each once: bounded caches of models and of traces, keyed by content.
 
-    `examples` are the labelled example pictures; `offers` says which models may be loaded. `kept` is for small
+    `examples` are the labelled example pictures; `may_load` says which models may be loaded. `kept` is for small
     results that cost more than a forward pass.
     """
 
@@ -50,9 +50,9 @@ class Engine:
         model_bytes: int,
         trace_bytes: int,
         examples: tuple[Example, ...],
-        offers: Callable[[str], bool],
+        may_load: Callable[[str], bool],
     ):
-        self.hardware, self.examples, self._offers = hardware, examples, offers
+        self.hardware, self.examples, self._may_load = hardware, examples, may_load
         self.models = ByteCache(model_bytes)
         self.runs = ByteCache(trace_bytes)
         self.kept = ByteCache(KEPT_BYTES)
@@ -65,7 +65,7 @@ class Engine:
     def load(self, name: str, progress: Callable[[int, int], None] | None = None) -> LoadedModel:
         """The model of that name, from memory where it is there; `progress` follows a download, also one that another
         began. Raises ModelError, also for what is not offered."""
-        if not self._offers(name):
+        if not self._may_load(name):
             raise ModelError("checkpoint.not_offered", name=str(name)[:80])
         followers = self._followers.setdefault(name, [])
         followers.append(progress)

@@ -336,8 +336,8 @@ class Explainer:
     ) -> contract.Relevance:
         """What a target (an index into `targets`) owes to each patch, by each of the methods. Long methods come whole,
         or with `part` in parts that add up: the answer says how many there are."""
-        asked = as_rgb(image), model, size, int(target), tuple(methods), options
-        return self._answer(answers.relevance.relevance, *asked, None if part is None else int(part))
+        question = as_rgb(image), model, size, int(target), tuple(methods), options
+        return self._answer(answers.relevance.relevance, *question, None if part is None else int(part))
 
     def faithfulness(
         self,
@@ -351,8 +351,8 @@ class Explainer:
         seed: int = 0,
     ) -> contract.Faithfulness:
         """Deletion and insertion curves over patches in the order of a map (rows, cols), or in a random one (None)."""
-        asked = as_rgb(image), model, size, int(target), values, baseline, int(steps), int(seed)
-        return self._answer(answers.relevance.faithfulness, *asked)
+        question = as_rgb(image), model, size, int(target), values, baseline, int(steps), int(seed)
+        return self._answer(answers.relevance.faithfulness, *question)
 
     # ---------------------------------------------------------------------------------------------------- the answers
 
@@ -370,7 +370,7 @@ class Explainer:
                 if self._made is None:
                     from vit_demo.engine import Engine
 
-                    self._made = Engine(choose_hardware(self._device), *self._limits, self._gallery(), self._offers)
+                    self._made = Engine(choose_hardware(self._device), *self._limits, self._gallery(), self._may_load)
         return self._made
 
     def _gallery(self) -> tuple[Example, ...]:
@@ -380,7 +380,7 @@ class Explainer:
     def hardware(self) -> Hardware:
         return self._engine.hardware
 
-    def _offers(self, model: str) -> bool:
+    def _may_load(self, model: str) -> bool:
         """Whether this model may be loaded. On a public page not even a revision may be named: anybody can put weights
         into a pull request. The moments of our own training lie in the package, and have cards."""
         return isinstance(model, str) and (self._any_model or catalog.card_of(model) is not None)

@@ -87,11 +87,11 @@ def test_a_moment_that_is_not_kept_is_refused_by_name():
 def test_a_public_page_offers_the_moments_and_no_other_revision():
     explainer = Explainer("cpu", any_model=False)
     moment = moments(DIGITS_ID)[0]
-    assert explainer._offers(DIGITS_ID)
-    assert explainer._offers(f"{DIGITS_ID}@{moment}")
-    assert not explainer._offers(f"{DIGITS_ID}@refs/pr/1")
-    assert not explainer._offers("timm/vit_small_patch16_224.dino@refs/pr/1")
-    assert not explainer._offers(str(file_of(DIGITS_ID)))
+    assert explainer._may_load(DIGITS_ID)
+    assert explainer._may_load(f"{DIGITS_ID}@{moment}")
+    assert not explainer._may_load(f"{DIGITS_ID}@refs/pr/1")
+    assert not explainer._may_load("timm/vit_small_patch16_224.dino@refs/pr/1")
+    assert not explainer._may_load(str(file_of(DIGITS_ID)))
     explainer.fetch(DIGITS_ID)  # nothing to fetch, and nobody is asked
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextvars
+import threading
 from dataclasses import replace
 from functools import partial
 from html import unescape
@@ -345,6 +347,22 @@ def test_a_page_whose_first_model_cannot_be_had_opens_with_the_best_on_this_mach
     assert "Apache-2.0" in updates["card"]
     ((kind, message),) = notices
     assert (kind, unescape(message)) == ("warning", say("models.unreachable", name=BROKEN))
+
+
+def test_a_download_in_another_thread_moves_the_progress_of_this_event(choose, explainer, monkeypatch):
+    event, seen, details = contextvars.ContextVar("event", default="no event"), [], explainer.details
+
+    def elsewhere(model, progress=None):
+        other = threading.Thread(target=progress, args=(5_000_000, 20_000_000))
+        other.start()
+        other.join()
+        return details(model)
+
+    monkeypatch.setattr(explainer, "details", elsewhere)
+    token = event.set("this event")
+    choose(progress=lambda now, unit, desc: seen.append((event.get(), now, unit)))
+    event.reset(token)
+    assert seen == [("this event", (5.0, 20.0), "MB")]
 
 
 def test_where_the_best_on_this_machine_fails_too_the_failure_is_raised(choose, explainer, monkeypatch):

@@ -25,7 +25,7 @@ def alike(engine: Engine, image: np.ndarray, own: Pictures, model: str, by: Pict
     examples = example_vectors(engine, model, by)
     loaded = engine.load(model)
     layer, centred = neighbour_layer(loaded)
-    asked = engine.run(image, model, SizeChoice(COMPARED_SIDE))
+    run = engine.run(image, model, SizeChoice(COMPARED_SIDE))
     rows, digests = vectors_of(engine, (*own, image), model, by)
     theirs, query = torch.from_numpy(rows[:-1]), torch.from_numpy(rows[-1])
     there = (*digests[:-1], *examples.digests)
@@ -51,7 +51,7 @@ def alike(engine: Engine, image: np.ndarray, own: Pictures, model: str, by: Pict
         by=by,
         layer=layer,
         centred=centred,
-        info=asked.info,
+        info=run.info,
     )
 
 

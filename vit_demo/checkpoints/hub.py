@@ -33,13 +33,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass
 class Tally:
-    """Bytes fetched, over all files of a download, told to `report` such that the number never falls."""
+    """Bytes fetched, over all files of a download, reported to `report` such that the number never falls."""
 
     total: int
     report: Progress | None
     done: int = 0  # in files that are finished
     now: int = 0  # in the file under way
-    told: int = -1
+    reported: int = -1
     stopped: BaseException | None = None  # what `report` raised: the caller wants no more
     _lock: threading.Lock = field(default_factory=threading.Lock)  # hf_xet reports from a thread of its own
 
@@ -54,8 +54,8 @@ class Tally:
     def _tell(self) -> None:
         with self._lock:
             reached = min(self.done + max(self.now, 0), self.total)
-            if self.report is not None and self.total and reached > self.told:
-                self.told = reached
+            if self.report is not None and self.total and reached > self.reported:
+                self.reported = reached
                 try:
                     self.report(reached, self.total)
                 except BaseException as error:

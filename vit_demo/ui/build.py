@@ -86,7 +86,7 @@ def _inputs(page: Page, any_model: bool) -> None:
     page.add("examples", ExampleStrip(strip_value(page.examples, "en"), elem_id="vd-examples"))
     model = gr.Dropdown([], allow_custom_value=True, elem_id="vd-model")
     page.add("model", model, label="page.model", **({"info": "page.model_info"} if any_model else {}))
-    page.add("card", gr.HTML())
+    page.add("card", gr.HTML(elem_id="vd-card"))
     page.add("side", LenientRadio([], elem_id="vd-side"), label="page.size")
     page.add("keep_shape", gr.Checkbox(elem_id="vd-keep", container=False), label="page.keep_shape")
     page.add("size_note", gr.HTML())

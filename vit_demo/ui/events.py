@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import time
 from dataclasses import asdict
 from html import escape
@@ -102,8 +103,11 @@ def choose_model(
     that has just been opened, the best on this machine takes its place."""
     language = language_of(language)
 
+    context = contextvars.copy_context()  # gr.Progress finds its event there, and another visitor's thread may download
+
     def report(done: int, total: int) -> None:
-        progress((done / 1e6, total / 1e6), unit="MB", desc=say("page.loading_short", language))
+        words = say("page.loading_short", language)
+        context.copy().run(progress, (done / 1e6, total / 1e6), unit="MB", desc=words)
 
     try:
         details = explainer.details(model, progress=report)
