@@ -428,10 +428,12 @@ def test_a_text_named_as_a_picture_is_refused_and_no_view_shows_another_picture(
     visitor.upload(path)
     page.locator("#vd-message").get_by_text(say("picture.not_a_picture")).wait_for()
     visitor.settle()
-    assert visitor.picture is None  # the maps of the picture before would be taken for this one's
+    before = visitor.picture
+    assert page.locator(".vd-picture").first.is_hidden()  # the maps before would be taken for this picture's
     assert page.locator(".vd-overlay").first.evaluate("(canvas) => canvas.width") == 0
     page.get_by_role("button", name="koala", exact=True).click()
-    visitor.wait("() => document.querySelector('.vd-picture').hasAttribute('src')")
+    visitor.wait("(src) => document.querySelector('.vd-picture').getAttribute('src') !== src", before)
+    assert page.locator(".vd-picture").first.is_visible()
     visitor.settle()
     assert page.locator("#vd-message").is_hidden()
 

@@ -52,6 +52,7 @@ export function mount({ element, props, trigger, watch }) {
     const value = props.value;
     if (!value || !value.data) { empty(); return; }
     const fresh = !explorer.data || explorer.data.key !== value.data.key;
+    view.classList.remove("vd-no-picture");
     if (value.picture) for (const { picture } of panes)
       if (picture.getAttribute("src") !== value.picture.url) picture.src = value.picture.url;
     if (fresh) { stop(); notice = ""; }
@@ -70,9 +71,8 @@ export function mount({ element, props, trigger, watch }) {
   function empty() {
     stop();
     explorer.receive(null);
-    view.classList.add("vd-empty");
-    for (const { picture, overlay, token, cursor } of panes) {
-      picture.removeAttribute("src");
+    view.classList.add("vd-empty", "vd-no-picture");
+    for (const { overlay, token, cursor } of panes) {
       overlay.width = overlay.height = 0;
       token.hidden = cursor.hidden = true;
     }
