@@ -46,9 +46,8 @@ def load_in_background(load: bool = True) -> None:
 
 
 if ON_SPACE and "SPACES_ZERO_GPU" in os.environ:
-    load_in_background(
-        load=False
-    )  # ZeroGPU loads models in the workers that it forks; the files should be there before
+    # ZeroGPU loads models in the workers that it forks; the files should be there before
+    load_in_background(load=False)
 
 if __name__ == "__main__":
     demo.launch(server_name=HOST, prevent_thread_lock=True, **launch_arguments())

@@ -120,7 +120,8 @@ class VisionTransformer(nn.Module):
             if trace.gradients:
                 x = x.detach().requires_grad_()
             trace.start(grid, x)
-        for block, table in zip(self.blocks[: layer + 1], self.rope_tables(grid), strict=False):
+        count = layer + 1
+        for block, table in zip(self.blocks[:count], self.rope_tables(grid)[:count], strict=True):
             x = block(x, table, trace)
         return x
 

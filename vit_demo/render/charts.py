@@ -70,7 +70,7 @@ def line_chart(
     if across_name:
         parts.append(_below(LEFT + wide / 2, across_name, HEIGHT + NAME_HEIGHT))
     for line in lines:
-        ends = zip(places, line.values, strict=False)
+        ends = zip(places[: len(line.values)], line.values, strict=True)  # a line may end early
         points = " ".join(f"{LEFT + wide * float(x):.1f},{down(float(y)):.1f}" for x, y in ends)
         title = f"<title>{escape(line.name)}</title>"
         parts.append(f'<polyline class="{_kind(line)}" points="{points}">{title}</polyline>')

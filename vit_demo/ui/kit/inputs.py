@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import gradio as gr
 import numpy as np
@@ -16,6 +17,8 @@ from vit_demo.contract import DemoError, PictureError, SizeChoice
 from vit_demo.decode import MAX_BYTES, decode_untrusted
 from vit_demo.gallery import file_digest
 from vit_demo.text import LANGUAGES
+
+T = TypeVar("T")
 
 DECODED_BYTES = 256 << 20
 DECODERS_AT_ONCE = 2  # each may take up to a gigabyte for a hostile file
@@ -29,6 +32,18 @@ class Picture:
     pixels: np.ndarray
     digest: str = ""
     example: str | None = None
+
+
+def read_or_refused(read: Callable[[], T]) -> T | DemoError:
+    """What `read` gives of uploaded files, or the sentence that says why there is nothing."""
+    try:
+        return read()
+    except DemoError as error:
+        return error
+    except FileNotFoundError:
+        return PictureError("picture.gone")
+    except OSError:
+        return PictureError("picture.busy")
 
 
 class SafeImage(gr.Image):
@@ -57,15 +72,12 @@ class SafeImage(gr.Image):
             return None
         if not payload.path:  # a data: URL in the value would pass by the upload limit
             return PictureError("picture.not_a_picture")
-        try:
+
+        def read() -> Picture:
             with open(payload.path, "rb") as file:
                 return self.decode(file.read(MAX_BYTES + 1))
-        except DemoError as error:
-            return error
-        except FileNotFoundError:
-            return PictureError("picture.gone")
-        except OSError:
-            return PictureError("picture.busy")
+
+        return read_or_refused(read)
 
     def decode(self, data: bytes) -> Picture:
         """The picture in these bytes. Raises PictureError."""

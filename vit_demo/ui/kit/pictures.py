@@ -13,6 +13,7 @@ from PIL import Image
 from vit_demo.cache import ByteCache
 from vit_demo.contract import DemoError, PictureError
 from vit_demo.decode import MAX_BYTES, decode_untrusted
+from vit_demo.ui.kit.inputs import read_or_refused
 from vit_demo.ui.state import PageState
 
 DECODED_BYTES = 128 << 20
@@ -40,19 +41,15 @@ class PictureFiles(gr.File):
         files = [] if payload is None else getattr(payload, "root", [payload])
         if len(files) > self.most:
             return DemoError("features.too_many_pictures", count=len(files), most=self.most)
-        try:
-            with ThreadPoolExecutor(DECODERS_AT_ONCE) as threads:
-                try:
-                    return tuple(threads.map(self._read, [file.path for file in files]))
-                except (DemoError, OSError):
-                    threads.shutdown(wait=False, cancel_futures=True)  # one bad picture: the others can wait
-                    raise
-        except DemoError as error:
-            return error
-        except FileNotFoundError:
-            return PictureError("picture.gone")
-        except OSError:
-            return PictureError("picture.busy")
+        return read_or_refused(lambda: self._read_all([file.path for file in files]))
+
+    def _read_all(self, paths: list[str]) -> tuple[np.ndarray, ...]:
+        with ThreadPoolExecutor(DECODERS_AT_ONCE) as threads:
+            try:
+                return tuple(threads.map(self._read, paths))
+            except (DemoError, OSError):
+                threads.shutdown(wait=False, cancel_futures=True)  # one bad picture: the others can wait
+                raise
 
     def _read(self, path: str) -> np.ndarray:
         if not path:  # a data: URL in the value would pass by the upload limit
