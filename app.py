@@ -12,11 +12,12 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is i
 with contextlib.suppress(ImportError):
     import spaces  # noqa: F401 – ZeroGPU wants it before torch; elsewhere it does not exist
 
+from vit_demo import memory
 from vit_demo.contract import DemoError
 from vit_demo.explain import Explainer
 from vit_demo.gallery import read_gallery
+from vit_demo.serve import own_folder, serve
 from vit_demo.ui.build import build_demo
-from vit_demo.ui.launch import launch_arguments
 
 ON_SPACE = "SPACE_ID" in os.environ
 HOST = os.environ.get("GRADIO_SERVER_NAME", "0.0.0.0" if ON_SPACE else "127.0.0.1")
@@ -26,8 +27,16 @@ ANY_MODEL = os.environ.get("VIT_DEMO_ANY_MODEL", "") == "1"
 LOAD_AFTER_S = 2.5
 SETTLE_S = 4  # a first visitor's first view comes before what later views share
 
+MEMORY_GB = os.environ.get("VIT_DEMO_MEMORY_GB", "")
+
+memory.use_few_arenas()  # before there are threads
+# Before there are components, which remember it
+folder = own_folder(os.environ.get("GRADIO_TEMP_DIR"))
+os.environ["GRADIO_TEMP_DIR"] = str(folder)
+limits = memory.Limits.of_machine(int(float(MEMORY_GB) * 1e9) if MEMORY_GB else None)
 examples = read_gallery()
-explainer = Explainer(os.environ.get("VIT_DEMO_DEVICE", "auto"), any_model=ANY_MODEL, examples=examples)
+device = os.environ.get("VIT_DEMO_DEVICE", "auto")
+explainer = Explainer(device, any_model=ANY_MODEL, limits=limits, examples=examples)
 demo = build_demo(explainer, examples, any_model=ANY_MODEL)
 
 
@@ -50,9 +59,8 @@ if ON_SPACE and "SPACES_ZERO_GPU" in os.environ:
     load_in_background(load=False)
 
 if __name__ == "__main__":
-    demo.launch(server_name=HOST, prevent_thread_lock=True, **launch_arguments())
     # A first visitor's page comes before the import of torch, which would keep the server from answering.
     waiting = threading.Timer(LOAD_AFTER_S, load_in_background)
     waiting.daemon = True
     waiting.start()
-    demo.block_thread()
+    serve(demo, explainer, folder, server_name=HOST)

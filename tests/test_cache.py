@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
-from vit_demo.cache import ByteCache
+from vit_demo.cache import ByteCache, content_bytes, content_key
 
 
 def put(cache: ByteCache, key: str, nbytes: int) -> None:
@@ -216,3 +218,53 @@ def test_many_threads_and_keys_keep_the_bound_and_get_their_own_values():
         return True
 
     assert together(8, work) == 8 * [True]
+
+
+def test_letting_go_drops_the_least_recently_used_until_enough_is_free():
+    cache = ByteCache(100)
+    for key in "abcd":
+        put(cache, key, 20)
+    assert cache.get("a")
+    assert cache.let_go(25) == 40
+    assert [key for key in "abcd" if cache.get(key)] == ["a", "d"]
+    assert cache.let_go(1000, keep=1) == 20
+    assert cache.nbytes == 20
+    assert cache.let_go(1000) == 20
+
+
+@dataclass(frozen=True)
+class Question:
+    size: int
+    picture: np.ndarray
+
+
+def test_a_contents_key_is_equal_for_equal_content_alone():
+    picture = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    question = "model", 3, Question(1, picture), (picture, None)
+    again = "model", 3, Question(1, picture.copy()), (picture.copy(), None)
+    assert content_key(question) == content_key(again)
+    assert hash(content_key(question)) == hash(content_key(again))
+    others = [
+        ("model", 4, *question[2:]),
+        ("model", 3, Question(2, picture), (picture, None)),
+        ("model", 3, Question(1, picture.reshape(1, 4, 3)), (picture, None)),
+        ("model", 3, Question(1, picture.astype(np.int64)), (picture, None)),
+        ("model", 3, Question(1, picture + 1), (picture, None)),
+        ("model", 3.0, *question[2:]),
+        ("model", True, *question[2:]),
+    ]
+    keys = {content_key(one) for one in [question, *others]}
+    assert len(keys) == 1 + len(others)
+    assert content_key({"a": picture}) != content_key({"b": picture})
+
+
+def test_a_pictures_part_has_its_own_key():
+    picture = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    assert content_key(picture[:, ::2]) == content_key(picture[:, ::2].copy())
+    assert content_key(picture[:, ::2]) != content_key(picture[:, 1::2])
+
+
+def test_bytes_of_content_are_those_of_its_arrays():
+    picture = np.zeros((10, 10, 3), np.uint8)
+    assert 300 <= content_bytes(Question(1, picture)) < 700
+    assert 600 <= content_bytes({"a": [picture, picture]}) < 1200

@@ -21,7 +21,7 @@ from PIL import Image, ImageCms
 
 from vit_demo import decode
 from vit_demo.contract import PictureError
-from vit_demo.decode import decode_picture, decode_untrusted
+from vit_demo.decode import _webp_size, decode_picture, decode_untrusted
 from vit_demo.text import say
 from vit_demo.text.en.picture import WORDS as ENGLISH
 from vit_demo.text.zh.picture import WORDS as CHINESE
@@ -671,3 +671,30 @@ def test_accepted_kinds_are_named():
     for kind in decode._KINDS:
         assert kind in ENGLISH["not_a_picture"].upper()
         assert kind in CHINESE["not_a_picture"].upper()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (37, 2000), (16_383, 3)])
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [("RGB", {"lossless": True}), ("RGB", {"quality": 50}), ("RGBA", {"quality": 50, "alpha_quality": 50})],
+    ids=["lossless", "lossy", "extended"],
+)
+def test_a_webps_size_is_read_off_its_header(size, mode, options):
+    data = encoded(Image.new(mode, size, (200, 40, 40, 128)[: len(mode)]), "WEBP", **options)
+    assert _webp_size(data) == size
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        b"VP8X" + struct.pack("<IB3x", 10, 0) + (16_382).to_bytes(3, "little") * 2,
+        b"VP8L" + struct.pack("<IBI", 10, 0x2F, 16_382 | 16_382 << 14) + bytes(5),
+        b"VP8 " + struct.pack("<I", 10) + b"\x10\x00\x00\x9d\x01\x2a" + struct.pack("<HH", 16_383, 16_383),
+    ],
+    ids=["extended", "lossless", "lossy"],
+)
+def test_a_webp_of_the_largest_size_is_called_too_large_and_not_damaged(chunk):
+    data = b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk
+    with pytest.raises(PictureError) as caught:
+        decode_untrusted(data)
+    assert caught.value.key == "picture.too_many_pixels"

@@ -20,6 +20,7 @@ from vit_demo.checkpoints.catalog import CARDS, EMBEDDED_ID, FIRST_DOWNLOAD
 from vit_demo.contract import DemoError, ModelError, Neighbours, Prediction, SizeChoice, TokenQuery
 from vit_demo.explain import Explainer
 from vit_demo.gallery import Example
+from vit_demo.memory import Limits
 from vit_demo.model import VisionTransformer
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -388,7 +389,7 @@ def test_caches_stay_within_their_bytes_and_still_answer(folder):
     one = Explainer("cpu")
     expected = [one.predict(picture(seed), folder[0]).probabilities for seed in range(6)]
     size = one._engine.runs.nbytes // 6
-    small = Explainer("cpu", trace_bytes=int(2.5 * size))
+    small = Explainer("cpu", limits=Limits(runs=int(2.5 * size), answers=0))
     for _ in range(2):
         for seed in range(6):
             assert small.predict(picture(seed), folder[0]).probabilities == pytest.approx(expected[seed], abs=1e-6)
@@ -400,7 +401,7 @@ def test_caches_stay_within_their_bytes_and_still_answer(folder):
 def test_models_are_let_go_beyond_their_bytes(folder, headless, monkeypatch):
     loads, load = [], vit_demo.engine.load_model
     monkeypatch.setattr(vit_demo.engine, "load_model", lambda name, **more: loads.append(name) or load(name, **more))
-    explainer = Explainer("cpu", model_bytes=1)
+    explainer = Explainer("cpu", limits=Limits(models=1))
     for name in (folder[0], headless, headless, folder[0]):
         explainer.details(name)
     assert loads == [folder[0], headless, folder[0]]
@@ -455,7 +456,8 @@ def test_a_failing_forward_pass_does_not_poison_the_cache(explainer, folder, mon
     assert not explainer.predict(picture(), folder[0]).info.cached
 
 
-def test_full_gpu_memory_is_tried_once_more_with_empty_caches_then_said(explainer, folder, monkeypatch):
+def test_full_gpu_memory_is_tried_once_more_with_empty_caches_then_said(folder, monkeypatch):
+    explainer = Explainer("cpu", limits=Limits(answers=0))
     explainer.predict(picture(1), folder[0])
     original, fails = VisionTransformer.forward, [1]
 

@@ -24,7 +24,7 @@ from vit_demo.explain import Explainer
 from vit_demo.gallery import Example
 
 ROOT = Path(__file__).resolve().parents[1]
-NOT_COMPUTED = {"statuses", "default_model", "details", "training_record", "ink_of_photograph"}
+NOT_COMPUTED = {"statuses", "default_model", "forget", "details", "training_record", "ink_of_photograph"}
 QUESTIONS = {
     name: method
     for name, method in vars(ExplainerProtocol).items()
@@ -114,6 +114,7 @@ def asks(explainer: Explainer, models: dict[str, str]) -> dict:
         "details": lambda: explainer.details(head),
         "statuses": explainer.statuses,
         "default_model": explainer.default_model,
+        "forget": lambda: explainer.forget("nobody"),
     }
 
 
@@ -184,7 +185,7 @@ def test_the_walk_knows_every_question(explainer, models):
     assert set(asks(explainer, models)) == set(QUESTIONS)
 
 
-@pytest.mark.parametrize("question", sorted(set(QUESTIONS) - {"ink_of_photograph"}))
+@pytest.mark.parametrize("question", sorted(set(QUESTIONS) - {"ink_of_photograph", "forget"}))
 def test_what_goes_in_and_comes_out_pickles(question, explainer, models, monkeypatch):
     """On ZeroGPU both cross into another process: here they cross into bytes and back, on the way in and out."""
     crossed, compute = [], explainer._compute
@@ -223,7 +224,7 @@ class OutOfTurn(TorchDispatchMode):
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         name = function.name().partition("::")[2].partition(".")[0]
-        if name.startswith(HEAVY) and not self.engine._turn.locked():
+        if name.startswith(HEAVY) and not self.engine._turns.taken:
             self.seen.append(name)
         return function(*args, **(kwargs or {}))
 
@@ -284,4 +285,4 @@ def test_full_memory_lets_go_of_everything_kept_and_of_the_turn(explainer, model
         raise torch.OutOfMemoryError("full")
     assert caught.value.key == "page.out_of_memory"
     assert (engine.runs.nbytes, engine.kept.nbytes) == (0, 0)
-    assert not engine._turn.locked()
+    assert not engine._turns.taken

@@ -1,11 +1,16 @@
-"""A bounded memory: the least recently used goes first, counted in bytes; nothing is computed twice at once."""
+"""A bounded memory: the least recently used goes first, counted in bytes; nothing is computed twice at once. And plain
+data by its content: a key that is equal for equal data, and how many bytes it holds."""
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
+
+import numpy as np
 
 
 class ByteCache:
@@ -57,6 +62,14 @@ class ByteCache:
             while len(self._values) > 1 and sum(n for _, n in self._values.values()) > self.limit_bytes:
                 self._values.popitem(last=False)
 
+    def let_go(self, nbytes: int, keep: int = 0) -> int:
+        """Drops the least recently used until `nbytes` are free or `keep` values are left. Bytes dropped."""
+        dropped = 0
+        with self._lock:
+            while dropped < nbytes and len(self._values) > keep:
+                dropped += self._values.popitem(last=False)[1][1]
+        return dropped
+
     def clear(self) -> None:
         with self._lock:
             self._values.clear()
@@ -65,3 +78,30 @@ class ByteCache:
     def nbytes(self) -> int:
         with self._lock:
             return sum(n for _, n in self._values.values())
+
+
+def content_key(value: Any) -> Hashable:
+    """A key for plain data (numbers, text, arrays, tuples, dataclasses of these): equal for equal data alone."""
+    if isinstance(value, np.ndarray):
+        return value.shape, value.dtype.str, hashlib.sha256(np.ascontiguousarray(value).data).digest()
+    if isinstance(value, tuple | list):
+        return tuple(content_key(one) for one in value)
+    if isinstance(value, Mapping):
+        return tuple((content_key(name), content_key(one)) for name, one in value.items())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = dataclasses.fields(value)
+        return type(value), *(content_key(getattr(value, field.name)) for field in fields)
+    return type(value), value  # 1, 1.0 and True are equal, but not the same question
+
+
+def content_bytes(value: Any) -> int:
+    """The bytes of all arrays in plain data, and a little for the rest."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if isinstance(value, tuple | list):
+        return 64 + sum(map(content_bytes, value))
+    if isinstance(value, Mapping):
+        return 64 + sum(content_bytes(one) for one in value.values())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return 64 + sum(content_bytes(getattr(value, field.name)) for field in dataclasses.fields(value))
+    return 64

@@ -1,4 +1,5 @@
-"""The same questions from a terminal: `python -m vit_demo models | predict | attention | convert | train | bench`."""
+"""The same questions from a terminal: `python -m vit_demo models | predict | attention | convert | train | bench |
+load`."""
 
 from __future__ import annotations
 
@@ -91,6 +92,13 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--json", action="store_true")
     bench.add_argument("--rounds", type=int, default=12)
     bench.set_defaults(command=_bench)
+
+    load = commands.add_parser("load", help="a class of students on one server: how long they wait, what it needs")
+    load.add_argument("--students", type=int, default=30)
+    load.add_argument("--rounds", type=int, default=3, help="classes, one after the other")
+    load.add_argument("--model", default="", help="of the catalogue; the page's default otherwise")
+    load.add_argument("--json", action="store_true")
+    load.set_defaults(command=_load)
     return parser
 
 
@@ -267,6 +275,14 @@ def _bench(options: argparse.Namespace) -> None:
     from vit_demo.benchmark import benchmark
 
     benchmark(rounds=max(1, options.rounds), as_json=options.json)
+
+
+def _load(options: argparse.Namespace) -> int:
+    from vit_demo.benchmark.load import measure_load, print_load
+
+    figures = measure_load(max(1, options.students), max(1, options.rounds), model=options.model)
+    print_load(figures, options.json)
+    return 1 if figures.failed else 0
 
 
 def _size(options: argparse.Namespace) -> SizeChoice:

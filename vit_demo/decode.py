@@ -123,6 +123,8 @@ def _picture(data: bytes) -> Image.Image:
     try:
         # Imported by name: asked for a kind that it has not loaded, PIL imports all of its forty readers.
         importlib.import_module(f"PIL.{_KINDS[kind][0]}")
+        if kind == "WEBP":  # PIL has room for all of the picture before it tells its size
+            _check_header(*_webp_size(data))
         with Image.open(io.BytesIO(data), formats=[kind]) as picture:
             _check_header(*picture.size)
             scale = min(1, MAX_KEPT_SIDE / max(picture.size))
@@ -174,6 +176,21 @@ def _check_bytes(data: bytes) -> str:
         if re.match(magic, data[:4096], re.DOTALL):
             raise _Refusal("heic") if kind == "HEIC" else _Refusal("other_kind", kind=kind)
     raise _Refusal("not_a_picture")
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """Width and height that a WebP file's first chunk claims (RFC 9649); 0, 0 where it claims none."""
+    chunk, body = data[12:16], data[20:30]
+    if len(body) < 10:
+        return 0, 0
+    if chunk == b"VP8X":  # each less one in 24 bits
+        return 1 + int.from_bytes(body[4:7], "little"), 1 + int.from_bytes(body[7:10], "little")
+    if chunk == b"VP8L":  # a byte of signature, then each less one in 14 bits
+        bits = int.from_bytes(body[1:5], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if chunk == b"VP8 ":  # a frame tag and a start code, then 14 bits each
+        return int.from_bytes(body[6:8], "little") & 0x3FFF, int.from_bytes(body[8:10], "little") & 0x3FFF
+    return 0, 0
 
 
 def _check_header(width: int, height: int) -> None:

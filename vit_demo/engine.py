@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import inspect
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
-from vit_demo.cache import ByteCache
+from vit_demo.cache import ByteCache, content_bytes, content_key
+from vit_demo.checkpoints.hub_cache import tidied
 from vit_demo.checkpoints.load import LoadedModel, load_model
 from vit_demo.contract import DemoError, ModelError, PreparedImage, RunInfo, SizeChoice
 from vit_demo.gallery import Example
 from vit_demo.hardware import Hardware
+from vit_demo.memory import Limits, MemoryWatch
 from vit_demo.model import Encoded, Trace
 from vit_demo.model.position import RESAMPLING
 from vit_demo.preprocess import prepare
+from vit_demo.turns import Gone, Turns, asking
 
-KEPT_BYTES = 128 << 20
-PICTURES_BYTES = 48 << 20  # prepared pictures: 64 of 224 px
+PLACES = 3  # while one question computes, another is prepared and a third is put into form
+MOST_WAITING = 80  # more than a class of thirty; beyond it one is told to come back
+PACE_WEIGHT = 0.1  # of the newest, in the mean of how long a place was held
+PICTURES = ("image", "images", "own")  # parameters of a question
+
+Answer = TypeVar("Answer")
+
+
+def long_work(question: Callable[..., Answer]) -> Callable[..., Answer]:
+    """Marks an answer's function that computes for long also where the picture's trace is there."""
+    question.is_long_work = True  # type: ignore[attr-defined]
+    return question
 
 
 @dataclass(frozen=True)
@@ -42,25 +58,142 @@ class Engine:
 
     `examples` are the labelled example pictures; `may_load` says which models may be loaded. `kept` is for small
     results that cost more than a forward pass.
+
+    Many may ask at once. Each question that needs a forward pass, or computes for long, takes one of a few places, in a
+    fair order by visitor (turns.py), so that no more traces than places are in use; what only reads a trace that is
+    there needs none. Of those, one computes at a time, and what takes a moment goes first.
     """
 
     def __init__(
-        self,
-        hardware: Hardware,
-        model_bytes: int,
-        trace_bytes: int,
-        examples: tuple[Example, ...],
-        may_load: Callable[[str], bool],
+        self, hardware: Hardware, limits: Limits, examples: tuple[Example, ...], may_load: Callable[[str], bool]
     ):
         self.hardware, self.examples, self._may_load = hardware, examples, may_load
-        self.models = ByteCache(model_bytes)
-        self.runs = ByteCache(trace_bytes)
-        self.kept = ByteCache(KEPT_BYTES)
-        self.pictures = ByteCache(PICTURES_BYTES)
+        self.models = ByteCache(limits.models)
+        self.runs = ByteCache(limits.runs)
+        self.kept = ByteCache(limits.kept)
+        self.answers = ByteCache(limits.answers)
+        self.pictures = ByteCache(limits.pictures)
         self._followers: dict[str, list[Callable[[int, int], None] | None]] = {}  # of the models that are being loaded
-        self._turn = threading.Lock()  # one computation at a time: two would only slow each other down
+        self._turns, self._places = Turns(), Turns(PLACES)
+        self._place = threading.local()  # .held: what this thread's question holds its place by
+        self._pace_s = 1.0  # for how long a place was held lately
+        self._gone: set[str] = set()
+        self._asked = 0  # questions under way
+        self._closing = False
+        self._counting = threading.Condition()
+        self._watch = MemoryWatch(limits.process_bytes, self._let_go) if limits.process_bytes else None
         if hardware.threads:
             torch.set_num_threads(hardware.threads)
+
+    # ----------------------------------------------------------------------------------------------------- a question
+
+    def answer(self, question: Callable[..., Answer], *args: Any) -> Answer:
+        """What `question(engine, *args)` answers; the same question is computed once, whoever asks it meanwhile or
+        later. Raises DemoError where too many wait or memory is short, Gone where the visitor has left."""
+        self._gone.discard(asking.get())
+        with self._counting:
+            if self._closing:
+                raise DemoError("page.closing")
+            self._asked += 1
+        try:
+            return self._answer(question, *args)
+        finally:
+            with self._counting:
+                self._asked -= 1
+                self._counting.notify_all()
+
+    def _answer(self, question: Callable[..., Answer], *args: Any) -> Answer:
+        bound = inspect.signature(question).bind(self, *args)
+        named, revision = bound.arguments, ""
+        if "model" in named:
+            named["model"] = tidied(named["model"])
+            revision = self.load(named["model"]).revision  # here, where no place is held: a download takes minutes
+        args = bound.args[1:]
+        key = question.__module__, question.__qualname__, revision, content_key(args)
+
+        def make() -> Answer:
+            if self._is_quick(question, named):
+                return self._guarded(question, args)
+            self._check_room()
+            with self._placed():
+                return self._guarded(question, args)
+
+        answer, was_there = self.answers.get_or_make(key, make, content_bytes)
+        return _as_kept(answer) if was_there else answer
+
+    def _is_quick(self, question: Callable, named: dict[str, Any]) -> bool:
+        """Whether a question is answered without a forward pass, and in a moment."""
+        if getattr(question, "is_long_work", False) or named.keys() & set(PICTURES[1:]):
+            return False
+        image = named.get("image")
+        if image is None:
+            return True
+        if "size" not in named:
+            return False
+        loaded = self.load(named["model"])
+        return self.has_run(named["model"], loaded, self.prepared(image, loaded, named["size"]))
+
+    def _guarded(self, question: Callable[..., Answer], args: tuple) -> Answer:
+        try:
+            return question(self, *args)
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            self._let_go(1 << 62)
+            raise DemoError("page.out_of_main_memory") from error
+        finally:
+            if self._watch is not None:
+                self._watch.worked()
+
+    def _check_room(self) -> None:
+        """Raises DemoError where one more question that computes would be too much for the machine."""
+        waiting = self._places.waiting
+        if waiting >= MOST_WAITING:
+            raise DemoError("page.busy", seconds=max(1, round(waiting * self._pace_s / PLACES)))
+        if self._watch is not None and self._watch.is_full:
+            raise DemoError("page.memory_full")
+
+    @contextmanager
+    def _placed(self) -> Iterator[None]:
+        with ExitStack() as held:
+            held.enter_context(self._places.turn())
+            self._place.held, started = held, time.perf_counter()
+            try:
+                yield
+            finally:
+                self._place.held = None
+                self._pace_s += PACE_WEIGHT * (time.perf_counter() - started - self._pace_s)
+
+    def let_others(self) -> None:
+        """Between two slices of long work: whoever waits has its turn first. Raises Gone where this visitor has left.
+        Not to be called inside `get_or_make`: others may wait for what is made there."""
+        if asking.get() in self._gone:
+            raise Gone
+        held = getattr(self._place, "held", None)
+        if held is not None and self._places.waiting:
+            held.close()
+            held.enter_context(self._places.turn())
+
+    def forget(self, visitor: str) -> None:
+        """A visitor has left: what it waits for is given up, also at the next slice of long work."""
+        if len(self._gone) > 10 * MOST_WAITING:
+            self._gone.clear()
+        self._gone.add(visitor)
+        self._places.forget(visitor)
+
+    def close(self, wait_s: float) -> bool:
+        """Takes no more questions, and waits for those under way. Whether all were answered in that time."""
+        with self._counting:
+            self._closing = True
+            return self._counting.wait_for(lambda: not self._asked, wait_s)
+
+    def _let_go(self, nbytes: int) -> None:
+        """Frees about that much of what is kept, the cheapest to compute again first; the model in use stays."""
+        for cache, keep in ((self.runs, 0), (self.answers, 0), (self.kept, 0), (self.pictures, 0), (self.models, 1)):
+            if nbytes > 0:
+                nbytes -= cache.let_go(nbytes, keep)
+
+    # ------------------------------------------------------------------------------------------------ models and passes
 
     def load(self, name: str, progress: Callable[[int, int], None] | None = None) -> LoadedModel:
         """The model of that name, from memory where it is there; `progress` follows a download, also one that another
@@ -98,9 +231,17 @@ class Engine:
         """The forward pass of a picture (H, W, 3) uint8 at a size, from memory where it is there."""
         loaded = self.load(name)
         prepared = self.prepared(image, loaded, size)
-        key = (name, loaded.revision, prepared.digest)
+        key = self._run_key(name, loaded, prepared)
         run, cached = self.runs.get_or_make(key, lambda: self._forward(name, loaded, prepared), run_bytes)
-        return run if not cached else Run(run.prepared, run.trace, run.encoded, _as_cached(run.info))
+        return run if not cached else dataclasses.replace(run, info=_as_cached(run.info))
+
+    def has_run(self, name: str, loaded: LoadedModel, prepared: PreparedImage) -> bool:
+        """Whether that forward pass is in memory."""
+        return self.runs.get(self._run_key(name, loaded, prepared)) is not None
+
+    @staticmethod
+    def _run_key(name: str, loaded: LoadedModel, prepared: PreparedImage) -> tuple[str, str, str]:
+        return name, loaded.revision, prepared.digest
 
     def _forward(self, name: str, loaded: LoadedModel, prepared: PreparedImage) -> Run:
         pixels = self.pixels(prepared)
@@ -112,12 +253,13 @@ class Engine:
         return Run(prepared, trace, encoded, self._info(name, loaded, trace, elapsed_ms))
 
     @contextmanager
-    def computing(self, gradients: bool = False) -> Iterator[None]:
-        """A turn: one computation at a time; when the GPU's memory is full, what is kept is let go and a DemoError says
-        so. Not to be entered twice by one thread: it holds no call of `run` or `encode`. The rule for when an answer
-        takes it stands in answers/__init__.py."""
+    def computing(self, gradients: bool = False, long: bool = False) -> Iterator[None]:
+        """A turn: one computation at a time, what is not `long` first; gradients are computed only where asked for, and
+        are long. When the GPU's memory is full, what is kept is let go and a DemoError says so. Not to be entered twice
+        by one thread: it holds no call of `run` or `encode`. The rule for when an answer takes it stands in
+        answers/__init__.py."""
         try:
-            with self._turn, torch.set_grad_enabled(gradients):
+            with self._turns.turn(first=not (long or gradients)), torch.set_grad_enabled(gradients):
                 yield
         except torch.OutOfMemoryError as error:
             self.runs.clear()
@@ -131,7 +273,7 @@ class Engine:
         for attempt in range(2):
             trace = Trace()
             try:
-                with self._turn, torch.inference_mode():
+                with self._turns.turn(), torch.inference_mode():
                     return trace, loaded.model(pixels, trace=trace)
             except torch.OutOfMemoryError as error:
                 del trace
@@ -173,4 +315,17 @@ def run_bytes(run: Run) -> int:
 
 
 def _as_cached(info: RunInfo) -> RunInfo:
-    return RunInfo(**{**info.__dict__, "cached": True})
+    return dataclasses.replace(info, cached=True)
+
+
+def _as_kept(answer: Answer) -> Answer:
+    """An answer given before: it says of its forward pass that it was kept."""
+    info = getattr(answer, "info", None)
+    if not isinstance(info, RunInfo) or info.cached:
+        return answer
+    return dataclasses.replace(answer, info=_as_cached(info))  # type: ignore[type-var]
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether the machine's own memory has run out; torch says so in words alone (c10/core/impl/alloc_cpu.cpp)."""
+    return isinstance(error, MemoryError) or "DefaultCPUAllocator: can't allocate memory" in str(error)

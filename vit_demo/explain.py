@@ -13,7 +13,8 @@ import numpy as np
 
 from vit_demo import answers, contract
 from vit_demo.checkpoints import assets, catalog
-from vit_demo.checkpoints.reach import HubWatch
+from vit_demo.checkpoints.hub_cache import tidied
+from vit_demo.checkpoints.offers import Offers
 from vit_demo.contract import CLASS_TOKEN, DEFAULT_OPTIONS, NATIVE_SIZE, RelevanceOptions, SizeChoice, TokenQuery
 from vit_demo.contract import DemoError as DemoError
 from vit_demo.contract.relevance import QUICK_METHODS
@@ -21,6 +22,7 @@ from vit_demo.gallery import EXAMPLES as EXAMPLES
 from vit_demo.gallery import Example, read_gallery
 from vit_demo.hardware import Hardware, choose_hardware, gpu_task
 from vit_demo.ink import ink_of_photograph
+from vit_demo.memory import Limits
 from vit_demo.preprocess import as_rgb
 
 if TYPE_CHECKING:
@@ -30,16 +32,15 @@ if TYPE_CHECKING:
 
     Picture = np.ndarray | Image.Image
 T = TypeVar("T")
-MEGABYTE = 1 << 20
 
 
 class Explainer:
     """The app's engine, usable from a notebook.
 
     `device` is "auto", "cpu", "cuda", "cuda:0" or "mps". `any_model` lets names outside the catalogue be loaded (Hub
-    ids, folders, files): for one's own machine, never for a public page. Caches are bounded in bytes. `examples` are
-    the labelled pictures that models without classes compare with; None: our own. `hub` answers whether the Hub can be
-    reached; once `look_for_hub` has been called, the answer is renewed behind `statuses` after a minute.
+    ids, folders, files): for one's own machine, never for a public page. What is kept is bounded by `limits`.
+    `examples` are the labelled pictures that models without classes compare with; None: our own. `hub` answers whether
+    the Hub can be reached; once `look_for_hub` has been called, the answer is renewed behind `statuses` after a minute.
     """
 
     def __init__(
@@ -47,15 +48,14 @@ class Explainer:
         device: str = "auto",
         *,
         any_model: bool = True,
-        model_bytes: int = 1536 * MEGABYTE,
-        trace_bytes: int = 768 * MEGABYTE,
+        limits: Limits = Limits(),  # noqa: B008 – frozen
         examples: tuple[Example, ...] | None = None,
         hub: Callable[[], bool] | None = None,
     ):
         self._device, self._any_model = device, any_model
-        self._limits = model_bytes, trace_bytes
+        self._limits = limits
         self._examples = examples
-        self._hub = HubWatch(hub)
+        self._offers = Offers(hub)
         compute = self._compute
         self._answer = gpu_task(compute)
         self._runs_elsewhere = self._answer is not compute  # true on ZeroGPU alone
@@ -66,23 +66,16 @@ class Explainer:
 
     def look_for_hub(self) -> bool:
         """Whether the Hub can be reached, asked now (3 seconds at most) and remembered for `statuses`."""
-        return self._hub.ask()
+        return self._offers.look_for_hub()
 
     def statuses(self) -> tuple[contract.ModelStatus, ...]:
         """Every model of the catalogue and whether its weights can be had, as far as is known now; never waits."""
-        self._hub.renew()
-        return catalog.statuses(self._hub.known)
+        return self._offers.statuses()
 
     def default_model(self, download: bool = True) -> str:
         """The model that the page opens with; without `download`, the best that is on this machine. Where one that
         predicts classes would have to be downloaded, the Hub is asked for first (3 seconds at most, once)."""
-        model = catalog.default_model(self.statuses(), download)
-        card = catalog.card_of(model)
-        predicts = card is not None and card.has_head and card.source == "hub"
-        if download and self._hub.known is None and not predicts:
-            self.look_for_hub()
-            return catalog.default_model(self.statuses())
-        return model
+        return self._offers.default_model(download)
 
     def warm_up(self) -> str:
         """Imports torch and loads the default model, or where it cannot be had the best on this machine, so that the
@@ -95,7 +88,7 @@ class Explainer:
     def prepare_views(self, model: str) -> None:
         """Computes what the views of a loaded model share, so that the first look at them need not wait."""
         if not self._runs_elsewhere:  # on ZeroGPU each task has a process of its own, which would know nothing of it
-            self._compute(answers.details.prepare_views, model)
+            answers.details.prepare_views(self._engine, model)
 
     def fetch(self, model: str) -> None:
         """Puts a model's files on this machine without loading them."""
@@ -112,10 +105,13 @@ class Explainer:
 
     def details(self, model: str, progress: Callable[[int, int], None] | None = None) -> contract.ModelDetails:
         """What a model is made of; loads it."""
+        model = tidied(model)
         # Where tasks run in another process, the model must be loaded there, and a callback cannot follow it.
         if self._runs_elsewhere:
             return self._answer(answers.details.details, model)
-        return self._compute(answers.details.details, model, progress)
+        details = answers.details.details(self._engine, model, progress)
+        self._offers.look_again()
+        return details
 
     # -------------------------------------------------------------------------------------------------- the questions
 
@@ -354,13 +350,22 @@ class Explainer:
         question = as_rgb(image), model, size, int(target), values, baseline, int(steps), int(seed)
         return self._answer(answers.relevance.faithfulness, *question)
 
+    def close(self, wait_s: float) -> bool:
+        """Takes no more questions, and waits so long for those under way. Whether all were answered."""
+        return self._made is None or self._made.close(wait_s)
+
     # ---------------------------------------------------------------------------------------------------- the answers
+
+    def forget(self, visitor: str) -> None:
+        """A visitor of the page (turns.asking) has left: nobody waits for what it asked."""
+        if self._made is not None:
+            self._made.forget(visitor)
 
     def _compute(self, answer: Callable[..., T], *args) -> T:
         """The one way to the model: `answer` is a function of vit_demo/answers, which gets the engine and `args`.
 
         On ZeroGPU it runs in another process, so arguments and answers are plain data that pickle."""
-        return answer(self._engine, *args)
+        return self._engine.answer(answer, *args)
 
     @property
     def _engine(self) -> Engine:
@@ -370,7 +375,7 @@ class Explainer:
                 if self._made is None:
                     from vit_demo.engine import Engine
 
-                    self._made = Engine(choose_hardware(self._device), *self._limits, self._gallery(), self._may_load)
+                    self._made = Engine(choose_hardware(self._device), self._limits, self._gallery(), self._may_load)
         return self._made
 
     def _gallery(self) -> tuple[Example, ...]:

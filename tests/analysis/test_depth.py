@@ -14,6 +14,7 @@ from vit_demo.analysis import depth as analysis
 from vit_demo.analysis.depth import depth_statistics, layer_statistics, patch_distances_px
 from vit_demo.contract import LayerHeadTable
 from vit_demo.grid import PatchGrid
+from vit_demo.memory import Limits
 from vit_demo.model import LayerTrace, Trace, VisionTransformer, ViTConfig
 
 ROWS, COLS, PATCH_PX = 3, 5, 14
@@ -180,7 +181,7 @@ def explainer(monkeypatch, tmp_path):
     fields |= dict(model=model, card=card, preprocess=PreprocessSpec((48, 80)), labels=None, revision="1")
     loaded = LoadedModel(**fields)
     explainer = Explainer("cpu")
-    explainer._made = Engine(Hardware("cpu", None), 1 << 30, 1 << 30, tmp_path, lambda name: True)
+    explainer._made = Engine(Hardware("cpu", None), Limits(), tmp_path, lambda name: True)
     monkeypatch.setattr(explainer._made, "load", lambda name, progress=None: loaded)
     return explainer
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from vit_demo.contract import DemoError, ModelCard, PreprocessSpec, SizeChoice, TokenQuery
+from vit_demo.memory import Limits
 from vit_demo.model import RopeConfig, VisionTransformer, ViTConfig
 from vit_demo.model.position import RESAMPLING
 
@@ -34,7 +35,7 @@ def explainer_of(folder, **options):
     spec = PreprocessSpec((48, 80), crop_pct=1.0)
     fields |= dict(model=model, card=card, preprocess=spec, labels=LABELS if model.head else None, revision="1")
     explainer = Explainer("cpu")
-    explainer._made = Engine(Hardware("cpu", None), 1 << 30, 1 << 30, folder, lambda name: True)
+    explainer._made = Engine(Hardware("cpu", None), Limits(), folder, lambda name: True)
     explainer._made.load = lambda name, progress=None: LoadedModel(**fields)
     return explainer, model
 

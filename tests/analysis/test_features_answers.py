@@ -17,6 +17,7 @@ from vit_demo.contract import DemoError, OwnClasses, SizeChoice
 from vit_demo.contract.own_classes import THUMB_PX
 from vit_demo.explain import Explainer
 from vit_demo.gallery import Example
+from vit_demo.memory import Limits
 from vit_demo.model import VisionTransformer
 
 LABELS = ["ant", "bee", "crab", "dove", "eel", "frog", "goat"]
@@ -133,7 +134,7 @@ def test_pictures_are_run_once_whatever_is_asked_of_them(explainer, head, forwar
 
 
 def test_pictures_whose_traces_do_not_fit_together_are_not_run_again(head, examples, forwards):
-    small = Explainer("cpu", examples=examples, trace_bytes=1)  # room for one trace
+    small = Explainer("cpu", examples=examples, limits=Limits(runs=1))  # room for one trace
     for _ in range(2):
         first = small.pca([picture(0), picture(1), picture(2)], head)
         for seed in range(3):

@@ -18,6 +18,7 @@ from types import SimpleNamespace
 import pytest
 
 from vit_demo.checkpoints import hub, hub_cache, reach, sources
+from vit_demo.checkpoints.hub_cache import tidied
 from vit_demo.contract import ModelError
 from vit_demo.text import phrases
 
@@ -391,7 +392,7 @@ def test_hub_that_does_not_serve_is_named_with_the_cause(server, ask, fault, key
         ("no commit", "HEAD", "not_the_hub"),
         (502, "HEAD", "hub_down"),
         (429, "HEAD", "hub_busy"),
-        (403, "GET /storage", "token_refused"),
+        (403, "GET /storage", "token_missing"),
         (404, "HEAD", "not_on_hub"),
     ],
 )
@@ -401,6 +402,20 @@ def test_trouble_after_the_first_answer_is_named(server, ask, fault, where, key)
     refused = ask("find", NAME)
     assert refused.error == f"models.{key}"
     assert refused.seconds < 4
+
+
+@pytest.mark.parametrize("where", ["GET /api/models/google", f"GET /api/models/{NAME}", "HEAD", "GET /storage"])
+def test_a_single_too_many_requests_is_waited_out(server, ask, where):
+    server.repo(NAME).commit(files())
+    server.fail(429, where)
+    assert ask("find", NAME).error is None
+
+
+def test_a_refusal_speaks_of_a_token_only_where_one_was_sent(server, ask):
+    server.repo(NAME).commit(files())
+    server.fail(403, f"GET /api/models/{NAME}", times=2)
+    assert ask("find", NAME).error == "models.token_missing"
+    assert ask("find", NAME, token=TOKEN).error == "models.token_refused"
 
 
 def test_gated_model_says_to_accept_the_licence(server, ask):
@@ -707,3 +722,23 @@ def test_every_error_is_said_in_both_languages():
         fields = [{field for _, field, _, _ in Formatter().parse(words[key]) if field} for words in (english, chinese)]
         assert fields[0] == fields[1], key
         assert english[key] != chinese[key]
+
+
+@pytest.mark.parametrize(
+    ("pasted", "name"),
+    [
+        ("  owner/name \n", "owner/name"),
+        ("https://huggingface.co/owner/name", "owner/name"),
+        ("https://huggingface.co/owner/name/", "owner/name"),
+        ("huggingface.co/owner/name?library=timm", "owner/name"),
+        ("https://huggingface.co/owner/name/tree/main", "owner/name"),
+        ("https://huggingface.co/owner/name/tree/v2.0", "owner/name@v2.0"),
+        ("https://huggingface.co/owner/name/resolve/abc/model.safetensors?download=true", "owner/name@abc"),
+        ("owner/name@v2", "owner/name@v2"),
+        ("/home/somebody/model", "/home/somebody/model"),
+        ("https://example.org/owner/name", "https://example.org/owner/name"),
+        (7, 7),
+    ],
+)
+def test_a_name_is_taken_as_it_is_pasted(pasted, name):
+    assert tidied(pasted) == name

@@ -182,3 +182,13 @@ def test_an_adapter_in_a_file_of_any_name_is_refused_as_one(small, tmp_path):
     assert refusal(tmp_path / "mine.safetensors").key == "checkpoint.adapter"
     torch.save({**small.state_dict(), "blocks.0.attn.qkv.lora_A.default.weight": torch.zeros(4, 4)}, tmp_path / "x.pth")
     assert refusal(tmp_path / "x.pth").key == "checkpoint.adapter"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused_with_the_tensors_name(value, small, tmp_path):
+    state = {key: tensor.clone() for key, tensor in small.state_dict().items()}
+    state["blocks.2.mlp.fc1.weight"][5, 7] = value
+    save_file(state, tmp_path / "model.safetensors")
+    refused = refusal(tmp_path / "model.safetensors")
+    assert refused.key == "checkpoint.not_finite"
+    assert "blocks.2" in str(refused)

@@ -113,6 +113,9 @@ class FakeExplainer:
             ModelStatus(card(HEAD), "on_disk"),
         )
 
+    def forget(self, visitor: str) -> None:
+        self._asked("forget", visitor)
+
     def default_model(self, download: bool = True) -> str:
         return HEAD
 

@@ -77,7 +77,7 @@ def test_every_word_of_the_view_is_there(language):
 )
 def test_a_link_names_model_size_and_example(state, examples, size, side):
     for example in (examples[0], examples[5]):
-        link = attention.link_of(state(image=example.picture(), example=example.key, size=size))
+        link = attention.link_of(state(image=example.picture(), digest=example.digest, size=size))
         assert link["model"] == HEAD
         assert link["example"] == example.key
         assert link.get("side") == side

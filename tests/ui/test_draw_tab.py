@@ -13,7 +13,7 @@ from vit_demo import ink as drawing
 from vit_demo.contract import DemoError, SizeChoice
 from vit_demo.ink import as_mnist, as_picture
 from vit_demo.text import LANGUAGES
-from vit_demo.ui.kit.inputs import Picture
+from vit_demo.ui.kit.reader import Picture
 from vit_demo.ui.kit.static import ui_text
 from vit_demo.ui.state import PageState, Selection
 from vit_demo.ui.tabs.draw import tab as draw

@@ -17,7 +17,7 @@ from vit_demo.contract import DemoError, ModelError, ModelStatus, PictureError, 
 from vit_demo.preprocess import input_size
 from vit_demo.text import say
 from vit_demo.ui import captions, events, page
-from vit_demo.ui.kit.inputs import Picture
+from vit_demo.ui.kit.reader import Picture
 from vit_demo.ui.tabs import TABS
 from vit_demo.ui.tabs.relevance.tab import begin_anew
 
@@ -114,7 +114,7 @@ def test_a_page_without_a_model_computes_nothing(show, explainer):
 def test_a_page_without_a_model_yet_has_no_size_note(explainer, image):
     names = ("image", "good_model", "side", "keep_shape", "language")
     handler = page.with_messages(partial(events.resized, explainer), names, ("size_note",))
-    handler(picture(image), "", None, False, "en")  # a picture may change before the first model is there
+    handler(None, picture(image), "", None, False, "en")  # a picture may change before the first model is there
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -272,7 +272,7 @@ def test_a_failure_is_said_in_the_visitors_language(show, explainer, language, e
         return show(language=language)
 
     with pytest.raises(gr.Error) as caught:
-        page.with_messages(handler, ("language",), ("attention",))(language)
+        page.with_messages(handler, ("language",), ("attention",))(None, language)
     assert unescape(caught.value.message) == say(error.key, language, **error.values)
     assert caught.value.print_exception is False
 
@@ -282,7 +282,7 @@ def test_a_failure_is_said_in_the_visitors_language(show, explainer, language, e
 def test_an_unexpected_failure_is_one_sentence_without_insides(show, explainer, language, error, caplog):
     explainer.errors["attention_layer"] = error
     with pytest.raises(gr.Error) as caught:
-        page.with_messages(lambda language: show(language=language), ("language",), ("attention",))(language)
+        page.with_messages(lambda language: show(language=language), ("language",), ("attention",))(None, language)
     assert caught.value.message == say("page.unexpected", language)
     assert caught.value.__suppress_context__
     assert any(record.exc_info for record in caplog.records)  # kept for the one who runs the app
@@ -293,23 +293,23 @@ def test_what_a_visitor_typed_is_escaped_in_a_failure(explainer, image):
         raise ModelError("models.not_on_hub", name="<img src=x onerror=alert(1)>")
 
     with pytest.raises(gr.Error) as caught:
-        page.with_messages(handler, ("language",), ("model",))("en")
+        page.with_messages(handler, ("language",), ("model",))(None, "en")
     assert "<" not in caught.value.message
     assert "&lt;img" in caught.value.message
 
 
 def test_updates_come_in_the_order_of_names_and_the_rest_stays():
     run = page.with_messages(lambda language: {"b": 2}, ("language",), ("a", "b", "c"))
-    assert run("en") == (gr.skip(), 2, gr.skip())
+    assert run(None, "en") == (gr.skip(), 2, gr.skip())
 
 
 def test_a_single_update_is_a_value_and_no_tuple():
-    assert page.with_messages(lambda language: {"a": 1}, ("language",), ("a",))("en") == 1
+    assert page.with_messages(lambda language: {"a": 1}, ("language",), ("a",))(None, "en") == 1
 
 
 def test_an_update_of_what_is_no_output_is_not_lost_in_silence(caplog):
     with pytest.raises(gr.Error):
-        page.with_messages(lambda language: {"b": 2}, ("language",), ("a",))("en")
+        page.with_messages(lambda language: {"b": 2}, ("language",), ("a",))(None, "en")
     assert "no output" in caplog.text
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,10 @@ import pytest
 from gradio.data_classes import ImageData
 from PIL import Image
 
+from vit_demo.cache import ByteCache
 from vit_demo.contract import PictureError, SizeChoice
 from vit_demo.decode import MAX_BYTES
-from vit_demo.ui.kit import inputs
+from vit_demo.ui.kit import reader
 from vit_demo.ui.kit.inputs import SafeImage, language_of, size_of
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -32,7 +35,8 @@ def decoded(monkeypatch) -> list[bytes]:
         seen.append(data)
         return np.full((2, 3, 3), len(seen), np.uint8)
 
-    monkeypatch.setattr(inputs, "decode_untrusted", decode)
+    monkeypatch.setattr(reader, "decode_untrusted", decode)
+    monkeypatch.setattr(reader, "_decoded", ByteCache(1 << 20))
     return seen
 
 
@@ -133,24 +137,46 @@ def test_a_kept_picture_cannot_be_written_to(component, decoded, tmp_path):
         array[0, 0, 0] = 9
 
 
-def test_an_example_is_known_by_its_file_when_it_comes_in(component, examples, tmp_path):
-    component.known = {example.digest: example.key for example in examples}
-    copy = file_of(tmp_path / "another name.jpg", (EXAMPLES / "koala.jpg").read_bytes())
-    assert component.preprocess(copy).example == "koala"
-    own = tmp_path / "own.png"
-    Image.open(EXAMPLES / "koala.jpg").crop((0, 0, 90, 90)).save(own)
-    assert component.preprocess(ImageData(path=str(own))).example is None
+def test_a_refusal_is_remembered_for_all_visitors(component, decoded, tmp_path, monkeypatch):
+    looked = []
+
+    def refuse(data):
+        looked.append(data)
+        raise PictureError("picture.too_slow")
+
+    monkeypatch.setattr(reader, "decode_untrusted", refuse)
+    payload = file_of(tmp_path / "a.jpg", b"x")
+    for one in (component, component, SafeImage()):
+        assert one.preprocess(payload).key == "picture.too_slow"
+    assert looked == [b"x"]
 
 
-def test_a_refusal_is_not_kept(component, tmp_path, monkeypatch):
+def test_a_decoder_that_could_not_start_is_tried_again(component, decoded, tmp_path, monkeypatch):
     def busy(data):
         raise PictureError("picture.busy")
 
-    monkeypatch.setattr(inputs, "decode_untrusted", busy)
     payload = file_of(tmp_path / "a.jpg", b"x")
-    assert isinstance(component.preprocess(payload), PictureError)
-    monkeypatch.setattr(inputs, "decode_untrusted", lambda data: np.zeros((1, 1, 3), np.uint8))
-    assert isinstance(component.preprocess(payload), inputs.Picture)
+    with monkeypatch.context() as patched:
+        patched.setattr(reader, "decode_untrusted", busy)
+        assert component.preprocess(payload).key == "picture.busy"
+    assert isinstance(component.preprocess(payload), reader.Picture)
+
+
+def test_no_more_files_are_decoded_at_once_than_allowed_whoever_sends_them(monkeypatch, decoded, tmp_path):
+    now, most = [], []
+
+    def decode(data):
+        now.append(data)
+        most.append(len(now))
+        time.sleep(0.05)
+        now.remove(data)
+        return np.zeros((1, 1, 3), np.uint8)
+
+    monkeypatch.setattr(reader, "decode_untrusted", decode)
+    payloads = [file_of(tmp_path / f"{i}.jpg", bytes([i])) for i in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda payload: SafeImage().preprocess(payload), payloads))
+    assert (len(most), max(most)) == (8, reader.DECODERS_AT_ONCE)
 
 
 @pytest.mark.parametrize(

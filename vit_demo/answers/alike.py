@@ -11,11 +11,12 @@ import torch
 from vit_demo.analysis import features
 from vit_demo.answers.examples import COMPARED_SIDE, Pictures, example_vectors, neighbour_layer, vectors_of
 from vit_demo.contract import MAX_OWN_PICTURES, Alike, DemoError, PictureSummary, Plane, SizeChoice
-from vit_demo.engine import Engine
+from vit_demo.engine import Engine, long_work
 
 FEWEST_FOR_UMAP = 6  # its graph's eigenvectors need more points than they are dimensions
 
 
+@long_work
 def alike(engine: Engine, image: np.ndarray, own: Pictures, model: str, by: PictureSummary, plane: Plane) -> Alike:
     """The visitor's own pictures and the examples in order of likeness to one, and all of them on a plane."""
     if len(own) > MAX_OWN_PICTURES:

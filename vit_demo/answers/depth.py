@@ -8,11 +8,12 @@ import numpy as np
 
 from vit_demo.analysis.depth import HeadStatistics, depth_statistics, patch_distances_px
 from vit_demo.contract import LayerHeadTable, SizeChoice
-from vit_demo.engine import Engine
+from vit_demo.engine import Engine, long_work
 from vit_demo.grid import PatchGrid
 from vit_demo.model import Trace
 
 
+@long_work
 def depth(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, keep_pass: bool) -> LayerHeadTable:
     """Statistics per layer and head for one picture; kept by content.
 
@@ -22,14 +23,14 @@ def depth(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, keep_
     prepared = engine.prepared(image, loaded, size)
 
     def trace() -> Trace:
-        if keep_pass or engine.runs.get((model, loaded.revision, prepared.digest)) is not None:
+        if keep_pass or engine.has_run(model, loaded, prepared):
             return engine.run(image, model, size).trace
         pixels = engine.pixels(prepared)
         return engine.encode(loaded, pixels)[0]
 
     def make() -> tuple[HeadStatistics, PatchGrid]:
         passed = trace()
-        with engine.computing():
+        with engine.computing(long=True):
             return depth_statistics(passed), passed.grid
 
     key = ("depth", model, loaded.revision, prepared.digest)

@@ -31,13 +31,14 @@ from vit_demo.contract import (
     SizeChoice,
     TokenNorms,
 )
-from vit_demo.engine import Engine, Run
+from vit_demo.engine import Engine, Run, long_work
 
 Pictures = tuple[np.ndarray, ...]
 LENS_CLASSES = 5
 FEWEST_SHOWN = 4  # three components need four points
 
 
+@long_work
 def pca(
     engine: Engine,
     images: Pictures,
@@ -130,6 +131,7 @@ def _kept_patches(engine: Engine, image: np.ndarray, model: str, size: SizeChoic
     return one._replace(info=replace(one.info, cached=True)) if was_kept else one
 
 
+@long_work
 def correspondences(
     engine: Engine,
     first: np.ndarray,
@@ -172,6 +174,7 @@ def correspondences(
     )
 
 
+@long_work
 def segments(
     engine: Engine,
     image: np.ndarray,

@@ -12,7 +12,7 @@ from vit_demo.analysis.embeddings import PositionBasis, relative_difference, sim
 from vit_demo.answers.predict import class_names
 from vit_demo.checkpoints.load import LoadedModel
 from vit_demo.contract import DemoError, Interpolation, SizeChoice, StretchedTable
-from vit_demo.engine import Engine
+from vit_demo.engine import Engine, long_work
 from vit_demo.model.config import Resampling
 from vit_demo.model.position import RESAMPLING
 from vit_demo.preprocess import checked_grid
@@ -75,6 +75,7 @@ def _rule(name: str) -> Resampling:
     return name
 
 
+@long_work
 def interpolation(
     engine: Engine, image: np.ndarray, model: str, size: SizeChoice, first: str | None, second: str
 ) -> Interpolation:

@@ -12,11 +12,12 @@ from vit_demo.analysis.own_classes import NEIGHBOURS, leave_one_out, probe_proba
 from vit_demo.answers.examples import COMPARED_SIDE, vectors_with_origin
 from vit_demo.contract import DemoError, OwnClasses, OwnPrediction, PictureVectors, SizeChoice
 from vit_demo.contract.own_classes import MAX_EXAMPLES
-from vit_demo.engine import Engine
+from vit_demo.engine import Engine, long_work
 
 REASONS = 5  # nearest examples shown
 
 
+@long_work
 def picture_vectors(engine: Engine, images: tuple[np.ndarray, ...], model: str) -> PictureVectors:
     """One unit vector per picture, of the layer that tells pictures apart best."""
     if not 1 <= len(images) <= MAX_EXAMPLES:
@@ -24,6 +25,7 @@ def picture_vectors(engine: Engine, images: tuple[np.ndarray, ...], model: str) 
     return vectors_with_origin(engine, images, model)
 
 
+@long_work
 def own_classes(engine: Engine, image: np.ndarray, own: OwnClasses, model: str) -> OwnPrediction:
     """What a picture is by the visitor's own classes, of which two or more must have an example."""
     here = vectors_with_origin(engine, (image,), model)

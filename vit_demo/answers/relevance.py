@@ -21,7 +21,7 @@ from vit_demo.contract import (
     SizeChoice,
 )
 from vit_demo.contract.relevance import LONG_METHODS, METHODS, SIGNED_METHODS
-from vit_demo.engine import Engine
+from vit_demo.engine import Engine, long_work
 
 UNITS: dict[str, RelevanceUnit] = {"attention": "share", "rollout": "share", "gradient_rollout": "share"}
 UNITS |= {"chefer": "relative", "legrad": "relative", "grad_cam": "relative"}
@@ -33,6 +33,7 @@ PART_TOKENS_ELSEWHERE = 65536
 BACKWARD_COST = 3  # a forward and a backward pass take about as long as three forward passes
 
 
+@long_work
 def relevance(
     engine: Engine,
     image: np.ndarray,
@@ -78,7 +79,7 @@ def _quick_maps(
         shared_ms = 0.0 if cached else _ms_since(started)
     trace, vit = subject.run.trace, subject.loaded.model
     walked, found = set(methods) & set(WALKED), {}
-    with subject.engine.computing():
+    with subject.engine.computing(long=True):
         row = analysis.readout_row(vit, subject.target, trace.layers[subject.target.layer].residual)
         started = time.perf_counter()
         rows = analysis.walk_down(
@@ -154,7 +155,7 @@ def _long_map(subject: Subject, method: str, options: RelevanceOptions, part: in
     at_once = max(1, tokens // grid.num_tokens)
     if masks is None:
         chosen, parts = _part_of(method, options.steps, max(1, at_once // BACKWARD_COST), part)
-        with engine.computing():
+        with engine.computing(long=True):
             vit, some = subject.loaded.model, (fractions[chosen], weights[chosen])
             values = perturbation.integrated_gradients(vit, subject.target, pixels, baseline, *some)
     else:
@@ -182,7 +183,8 @@ def _scores(subject: Subject, baseline: torch.Tensor, masks: torch.Tensor, proba
     """The target's value for every mask, (M,), on the CPU; others get their turn between batches."""
     vit, found = subject.loaded.model, []
     for some in masks.split(perturbation.pictures_at_once(vit, subject.pixels)):
-        with subject.engine.computing():
+        subject.engine.let_others()
+        with subject.engine.computing(long=True):
             values = perturbation.scores_of_hidden(vit, subject.target, subject.pixels, baseline, some, probability)
         found.append(values.cpu())
     return torch.cat(found)
@@ -201,6 +203,7 @@ def _part_of(method: str, count: int, at_once: int, part: int | None) -> tuple[s
 # ------------------------------------------------------------------------------------------------------- faithfulness
 
 
+@long_work
 def faithfulness(
     engine: Engine,
     image: np.ndarray,

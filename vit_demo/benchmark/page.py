@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-APP = Path(__file__).parents[2] / "app.py"  # in a clone; an installed package has none
+from vit_demo.benchmark.server import APP, running
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-START_WITHIN_S, VIEW_WITHIN_MS = 120, 120_000
+VIEW_WITHIN_MS = 120_000
 READY = r"() => /\d/.test(document.querySelector('.vd-explorer')?.dataset.layer ?? '')"
 ANOTHER = "(src) => { const p = document.querySelector('.vd-picture'); return p.src && p.src !== src }"
 UPLOADS = 3
@@ -29,7 +24,7 @@ def measure_page(app: Path = APP) -> dict[str, float]:
     address to the first maps and from an uploaded picture to its maps (median). Empty where there is no app.py."""
     if not app.is_file():
         return {}
-    with tempfile.TemporaryDirectory() as folder, _running(app, Path(folder)) as url:
+    with tempfile.TemporaryDirectory() as folder, running(app, Path(folder)) as (url, _):
         config = urllib.request.urlopen(f"{url}config", timeout=60).read()
         dependencies = json.loads(config)["dependencies"]
         sizes = {
@@ -39,33 +34,6 @@ def measure_page(app: Path = APP) -> dict[str, float]:
             "most_outputs": max(len(one["outputs"]) for one in dependencies),
         }
         return {**sizes, **_visit(url, app.parent / "examples")}
-
-
-@contextmanager
-def _running(app: Path, folder: Path) -> Iterator[str]:
-    """The app's address while it runs, offline."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    env = {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(folder), "HF_HUB_OFFLINE": "1"}
-    quiet = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    process = subprocess.Popen([sys.executable, app.name], cwd=app.parent, env={**os.environ, **env}, **quiet)
-    try:
-        yield _answering(f"http://127.0.0.1:{port}/", process)
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _answering(url: str, process: subprocess.Popen) -> str:
-    end = time.monotonic() + START_WITHIN_S
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-            return url
-        except OSError:
-            time.sleep(0.2)
-    raise RuntimeError("the app did not start")
 
 
 def _visit(url: str, examples: Path) -> dict[str, float]:

@@ -124,7 +124,9 @@ def fetch(repo: str, revision: str, *, progress: Progress | None, token: str | N
     if found and (found.complete or offline):
         return found
     try:
-        if trouble := ModelError("models.offline", name=repo) if offline else reach.obstacle(repo):
+        if offline:
+            raise ModelError("models.offline", name=repo)
+        if trouble := _obstacle(repo):
             raise trouble
         # A usable snapshot is completed at its own commit, not replaced by a newer one
         return _download(_order(repo, found.commit if found else revision, token), revision, progress)
@@ -132,6 +134,16 @@ def fetch(repo: str, revision: str, *, progress: Progress | None, token: str | N
         if found:
             return found
         raise
+
+
+def _obstacle(repo: str) -> ModelError | None:
+    """What stands between us and the Hub; a pause that it asks for is waited once."""
+    trouble = reach.obstacle(repo)
+    pause_s = reach.pause_asked_for(trouble)
+    if pause_s is None:
+        return trouble
+    time.sleep(pause_s)
+    return reach.obstacle(repo)
 
 
 def _order(repo: str, revision: str, token: str | None) -> Order:
@@ -146,7 +158,14 @@ def _order(repo: str, revision: str, token: str | None) -> Order:
         return HfApi(token=token).model_info(repo, revision=revision, files_metadata=True, timeout=INFO_TIMEOUT_S)
 
     try:
-        info = reach.within(INFO_TIMEOUT_S, ask)
+        try:
+            info = reach.within(INFO_TIMEOUT_S, ask)
+        except Exception as error:
+            pause_s = reach.pause_asked_for(error)
+            if pause_s is None:
+                raise
+            time.sleep(pause_s)
+            info = reach.within(INFO_TIMEOUT_S, ask)
         commit = info.sha
         if commit is None or not hub_cache.COMMIT.fullmatch(commit):
             raise ValueError("no commit hash")
@@ -230,7 +249,7 @@ def _transfer(order: Order, file: str, tally: Tally, anew: bool) -> Path:
             if last or not reach.dropped(error):
                 need = order.size(file) + SPARE_BYTES
                 raise reach.explained(error, order.repo, order.commit, need, started=True) from reach.cause(error)
-            time.sleep(RETRY_PAUSE_S)
+            time.sleep(reach.pause_asked_for(error) or RETRY_PAUSE_S)
         else:
             if tally.stopped:  # raised in a thread of hf_xet, where nobody heard it
                 raise tally.stopped

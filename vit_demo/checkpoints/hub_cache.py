@@ -25,6 +25,10 @@ USUAL_WEIGHTS = (  # in this order
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
+# The page of a model, of one of its revisions, or of a file in it
+ADDRESS = re.compile(
+    r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/([^/?#]+/[^/?#]+?)/?(?:/(?:tree|blob|resolve)/([^/?#]+).*)?(?:[?#].*)?$"
+)
 REPO = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", re.ASCII)
 REVISION = re.compile(r"[\w.-]{1,96}(/[\w.-]{1,96})*", re.ASCII)
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -45,6 +49,17 @@ class Snapshot:
     folder: Path
     commit: str
     complete: bool
+
+
+def tidied(name: str) -> str:
+    """A model's name as people paste it: without blanks around it, and the address of its page on the Hub as
+    owner/name[@revision]."""
+    name = name.strip() if isinstance(name, str) else name
+    found = ADDRESS.match(name) if isinstance(name, str) else None
+    if found is None:
+        return name
+    repo, revision = found.groups()
+    return f"{repo}@{revision}" if revision and revision != "main" else repo
 
 
 def parse_name(name: str) -> tuple[str, str] | None:

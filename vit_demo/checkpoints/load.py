@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vit_demo.checkpoints import assets, catalog, embedded
 from vit_demo.checkpoints.formats import read_weights
+from vit_demo.checkpoints.hub_cache import tidied
 from vit_demo.checkpoints.keymaps import ConversionReport, convert
 from vit_demo.checkpoints.plan import Plan
 from vit_demo.checkpoints.released import plan_from_google, plan_from_state
@@ -54,6 +55,7 @@ def load_model(
     Raises ModelError, in a sentence for people, where it cannot be found, fetched or represented faithfully; nothing is
     ever loaded approximately.
     """
+    name = tidied(name)
     card = catalog.card_of(name)
     source = find(_where(name, card), progress=progress, offline=offline)
     read = read_weights(source.weights, name)
@@ -135,6 +137,8 @@ def build(plan: Plan, state: Mapping[str, Tensor], name: str) -> tuple[VisionTra
         converted, report = convert(state, plan.rules, wanted, name, plan.fill)
     except ValueError as error:
         raise ModelError("checkpoint.unsupported", name=name, reason=str(error)) from error
+    if broken := next((key for key, tensor in converted.items() if not tensor.isfinite().all()), None):
+        raise ModelError("checkpoint.not_finite", name=name, key=broken)
     # Contiguous and owned: a model must not keep a whole fused file alive through a view.
     model.load_state_dict({k: t.float().contiguous() for k, t in converted.items()}, strict=True, assign=True)
     model.eval().requires_grad_(False)

@@ -15,6 +15,7 @@ from vit_demo.contract import ModelError
 
 PROBE_REPO = "google/vit-base-patch16-224"  # any name does: a Hub that does not know it says so in JSON
 PROBE_TIMEOUT_S = 3.0
+LONGEST_PAUSE_S = 10.0  # that is waited where the Hub asks for a pause
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 T = TypeVar("T")
@@ -109,11 +110,11 @@ def within(timeout_s: float, ask: Callable[[], T]) -> T:
 
 def dropped(error: BaseException) -> bool:
     """Whether a transfer broke off such that another try may help: a reset connection, a file that ended short, a
-    server error. huggingface_hub 2.x takes up a short file by itself, 1.x none of these."""
+    server error, too many requests. huggingface_hub 2.x takes up a short file by itself, 1.x none of these."""
     from huggingface_hub import errors
 
     if isinstance(error, errors.HfHubHTTPError):
-        return error.response.status_code >= 500
+        return error.response.status_code >= 500 or error.response.status_code == 429
     short_file = type(error) is OSError and error.errno is None
     transport = _transport()
     breaks = (transport.ReadError, transport.WriteError, transport.CloseError, transport.RemoteProtocolError)
@@ -184,7 +185,7 @@ def _refused(response, name: str) -> ModelError:
     """The sentence for a status that huggingface_hub has no class of its own for."""
     status, said = response.status_code, response.headers.get("X-Error-Message", "")
     if status == 429:
-        return ModelError("models.hub_busy", name=name)
+        return ModelError("models.hub_busy", name=name, pause_s=_pause_s(response))
     if status >= 500:
         return ModelError("models.hub_down", name=name, status=status)
     if "html" in response.headers.get("Content-Type", "") and not said:
@@ -193,8 +194,31 @@ def _refused(response, name: str) -> ModelError:
         # The Hub answers 401 for names it does not know; huggingface_hub tells that apart on https only
         return ModelError("models.not_on_hub", name=name)
     if status in (401, 403):
-        return ModelError("models.token_refused", name=name)
+        sent = "authorization" in response.request.headers
+        return ModelError("models.token_refused" if sent else "models.token_missing", name=name)
     return ModelError("models.hub_down", name=name, status=status)
+
+
+def _pause_s(response) -> float:
+    """How long the Hub asks to wait, in seconds: as it says, within bounds."""
+    try:
+        asked = float(response.headers.get("Retry-After", ""))
+    except ValueError:  # nothing, or a date
+        asked = 1.0
+    return min(max(asked, 0.1), LONGEST_PAUSE_S)
+
+
+def pause_asked_for(trouble: BaseException | None) -> float | None:
+    """Seconds to wait before one more try where the Hub said "too many requests"; None for other troubles."""
+    if isinstance(trouble, ModelError):
+        return trouble.values.get("pause_s")
+    if trouble is None:
+        return None
+    from huggingface_hub import errors
+
+    if isinstance(trouble, errors.HfHubHTTPError) and trouble.response.status_code == 429:
+        return _pause_s(trouble.response)
+    return None
 
 
 def megabytes(count: int) -> int:

@@ -14,12 +14,11 @@ from vit_demo.ui.kit.choices import LenientRadio
 from vit_demo.ui.kit.inputs import SafeImage
 from vit_demo.ui.kit.static import page_style
 from vit_demo.ui.kit.view import ExampleStrip, strip_value
-from vit_demo.ui.page import LIGHT, LIGHT_QUEUED, MODEL_POOL, QUIET, STATE, Page
+from vit_demo.ui.page import LIGHT, QUEUED, QUIET, STATE, Page
 from vit_demo.ui.tab import Tab
 from vit_demo.ui.tabs import FIRST, TABS
 
-LOAD_POOL = dict(concurrency_id="load", concurrency_limit=8)  # a download must not keep others from their views
-QUEUE_SIZE = 80  # more than a class of thirty; beyond it one is told to come back
+QUEUE_SIZE = 300  # the last resort: the Explainer says long before that there are too many
 OPEN_TAB = "document.querySelector('#vd-tabs [role=tab][aria-selected=true]').dataset.tabId"
 # Asks for the view of the tab that is open, and of no other: a press of that tab's own hidden button.
 SHOW_OPEN_TAB = f"() => {{ document.getElementById('vd-show-' + {OPEN_TAB}).click(); return []; }}"
@@ -30,9 +29,10 @@ def build_demo(explainer: ExplainerProtocol, examples: tuple[Example, ...], any_
     page = Page(explainer, examples)
     with gr.Blocks(title=say("page.title"), analytics_enabled=False, delete_cache=(600, 3000)) as demo:
         gr.HTML(f"<style>{page_style()}</style>", elem_id="vd-style")  # here, it is also there when mounted in a site
-        page.add("good_model", gr.State(""))
-        page.add("selection", gr.State({}))
-        page.add("shown", gr.State({}))
+        # In the browser, not in gradio's session: a server that has forgotten a visitor, or is another, goes on from it
+        page.add("good_model", gr.Textbox("", visible="hidden", elem_id="vd-good-model"))
+        page.add("selection", gr.JSON({}, visible="hidden", elem_id="vd-selection"))
+        page.add("shown", gr.JSON({}, visible="hidden", elem_id="vd-shown"))
         _header(page)
         with gr.Row():
             with gr.Column(scale=1, min_width=300):
@@ -81,7 +81,6 @@ def _inputs(page: Page, any_model: bool) -> None:
         elem_id="vd-image",
         alt_text=say("page.picture_alt"),
     )
-    image.known = {example.digest: example.key for example in page.examples}
     page.add("image", image, label="page.picture")
     page.add("examples", ExampleStrip(strip_value(page.examples, "en"), elem_id="vd-examples"))
     model = gr.Dropdown([], allow_custom_value=True, elem_id="vd-model")
@@ -114,7 +113,7 @@ def _wire_tab(page: Page, tab: Tab, component: gr.Tab) -> None:
         {**STATE, "shown": "shown", **tab.inputs},
         tuple(dict.fromkeys([*tab.outputs, *tab.cleared, "status", "shown", "message"])),
         **dict(
-            MODEL_POOL,
+            QUEUED,
             trigger_mode="always_last",
             show_progress="minimal",
             show_progress_on=page.of(["status", tab.outputs[0]]),
@@ -128,7 +127,7 @@ def _wire_page(demo: gr.Blocks, page: Page) -> None:
     """What happens to the page as a whole: opening it, choosing picture, model, size, language."""
     parts, explainer, examples = page.parts, page.explainer, page.examples
     show = dict(fn=None, js=SHOW_OPEN_TAB, api_visibility="private")
-    loads = dict(LOAD_POOL, extra="progress", show_progress="full", show_progress_on=parts["card"])
+    loads = dict(QUEUED, extra="progress", show_progress="full", show_progress_on=parts["card"])
     model_in = ("image", "model", "good_model", "side", "keep_shape", "language")
     model_out = ("model", "good_model", "card", "side", "size_note")
     load = page.plain_listener(partial(events.choose_model, explainer), model_in, model_out, **loads)
@@ -138,22 +137,25 @@ def _wire_page(demo: gr.Blocks, page: Page) -> None:
     note = page.plain_listener(partial(events.resized, explainer), note_in, ("size_note",), **QUIET)
     named_in, named_out = ("good_model", "language"), ("examples", "card", "side")
     named = page.plain_listener(partial(events.relabelled, explainer, examples), named_in, named_out, **QUIET)
-    first_out = ("language", "model", "card", "status", "image", "side", "keep_shape", "selection", *FIRST.outputs)
+    about = ("language", "examples", "model", "card", "status", "image", "side", "keep_shape", "selection")
+    first_out = (*about, *FIRST.outputs)
     first = page.plain_listener(
-        partial(events.first_look, FIRST, explainer, examples), (), first_out, extra="request", **LIGHT_QUEUED
+        partial(events.first_look, FIRST, explainer, examples), (), first_out, extra="request", **QUIET
     )
-    words = page.words
-    translate = dict(fn=words.updates, inputs=parts["language"], outputs=words.components, api_visibility="private")
-    translate |= LIGHT
+    translate = page.words.listener(parts["language"])
 
+    def left(request: gr.Request) -> None:  # the page was closed: nobody waits for what it asked
+        explainer.forget(request.session_hash or "")
+
+    demo.unload(left)
     loaded = demo.load(**first).then(**translate).then(**load)
     loaded.success(**show)
-    loaded.then(**marks).then(**named)
+    loaded.then(**marks)
     spoken = parts["language"].input(**translate)
     spoken.then(**show)
     spoken.then(**marks).then(**named).then(**note)
 
-    picked = page.plain_listener(partial(events.pick_example, examples), (), ("image",), extra="event", **LIGHT_QUEUED)
+    picked = page.plain_listener(partial(events.pick_example, examples), (), ("image",), extra="event", **QUIET)
     parts["examples"].select(**picked)
     parts["image"].change(**show)
     parts["image"].change(**note)

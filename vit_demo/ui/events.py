@@ -10,12 +10,14 @@ from html import escape
 import gradio as gr
 import numpy as np
 
+from vit_demo.cache import ByteCache
 from vit_demo.contract import DemoError, ExplainerProtocol, ModelCard, RunInfo
 from vit_demo.gallery import Example
 from vit_demo.ink import first_picture
-from vit_demo.text import say
+from vit_demo.text import LANGUAGES, say
 from vit_demo.ui.captions import card_html, model_choices, size_choices, size_note, status_html, view_status_html
-from vit_demo.ui.kit.inputs import Picture, language_of
+from vit_demo.ui.kit.inputs import language_of
+from vit_demo.ui.kit.reader import Picture
 from vit_demo.ui.kit.view import strip_value
 from vit_demo.ui.page import Updates
 from vit_demo.ui.state import Selection, page_state
@@ -31,6 +33,8 @@ NEW_QUESTION = (
     ("keep_shape", "input"),
     ("language", "input"),
 )
+
+_squares = ByteCache(8 << 20)  # every visitor begins with the same one
 
 # -------------------------------------------------------------------------------------------------------------- a view
 
@@ -122,8 +126,10 @@ def choose_model(
         return {**opened, "model": gr.update(value=good)}
     sides = [option.side for option in details.sizes]
     chosen = side if side in sides else next(o.side for o in details.sizes if o.native)
+    opened = {} if details.card.id == model else {"model": gr.update(value=details.card.id)}  # an address was pasted
     return {
-        "good_model": model,
+        **opened,
+        "good_model": details.card.id,
         "card": card_html(details.card, language, details.report),
         "side": gr.update(choices=size_choices(details, language), value=chosen),
         "size_note": size_note(details, chosen, keep_shape, image, language),
@@ -198,6 +204,8 @@ def first_look(
         "selection": asdict(Selection.of_link(wanted)),
         **(tab.while_loading(picture, card, language) if tab.while_loading else {}),
     }
+    if language != LANGUAGES[0]:  # in which the page is written
+        updates["examples"] = strip_value(examples, language)
     if drawn:
         updates["image"] = picture
     elif example is not examples[0]:
@@ -212,10 +220,14 @@ def first_look(
 
 def square_of(example: Example, card: ModelCard) -> np.ndarray:
     """An example as a model of this card will roughly see it: the centre, at its native size."""
-    from PIL import Image, ImageOps
+    width, height = reversed(card.native_size)
 
-    height, width = card.native_size
-    return np.asarray(ImageOps.fit(Image.fromarray(example.picture()), (width, height), Image.Resampling.BICUBIC))
+    def make() -> np.ndarray:
+        from PIL import Image, ImageOps
+
+        return np.array(ImageOps.fit(Image.fromarray(example.picture()), (width, height), Image.Resampling.BICUBIC))
+
+    return _squares.get_or_make((example.digest, width, height), make, lambda picture: picture.nbytes)[0]
 
 
 def language_of_request(request: gr.Request | None) -> str:

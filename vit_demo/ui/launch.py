@@ -9,6 +9,7 @@ from vit_demo.decode import MAX_BYTES
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Noto Sans", "Noto Sans CJK SC", "sans-serif")
 # Gradio tells of larger files in English, whatever the visitor's language; up to here the picture's own sentence does.
 UPLOAD_BYTES = 5 * MAX_BYTES
+THREADS = 160  # each listener that waits for its turn holds one
 MONO = ("ui-monospace", "Consolas", "monospace")
 
 
@@ -41,4 +42,5 @@ def launch_arguments() -> dict:
         ssr_mode=False,
         share=False,
         state_session_capacity=200,
+        max_threads=THREADS,
     )

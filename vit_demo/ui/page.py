@@ -13,8 +13,10 @@ import gradio as gr
 
 from vit_demo.contract import DemoError, ExplainerProtocol
 from vit_demo.gallery import Example
-from vit_demo.text import say
+from vit_demo.text import LANGUAGES, say
+from vit_demo.turns import Gone, asking
 from vit_demo.ui.kit.inputs import language_of
+from vit_demo.ui.kit.static import published_words
 from vit_demo.ui.state import page_state
 
 log = logging.getLogger(__name__)
@@ -24,14 +26,13 @@ Stream = Iterator[Updates]
 Inputs = Mapping[str, str] | Sequence[str]  # parameter → component name; or names that are both
 Extra = Literal["event", "progress", "request"]
 
-MODEL_POOL = dict(concurrency_id="model", concurrency_limit=1)  # one computation at a time, whoever asks
-QUIET = dict(MODEL_POOL, show_progress="hidden", trigger_mode="always_last")
-# No model needed: answered at once. The last of several quick choices counts: gradio's own default drops what is chosen
-# while an answer is on its way.
+# Who computes next is for the Explainer to decide: it knows what takes long, and who asked.
+QUEUED = dict(concurrency_limit=None)
+QUIET = dict(QUEUED, show_progress="hidden", trigger_mode="always_last")
+# No model needed, and no file: answered at once. (Gradio gives files their right address behind a path prefix only in
+# what is queued, and tells only then that a gr.State has changed.) The last of several quick choices counts: gradio's
+# own default drops what is chosen while an answer is on its way.
 LIGHT = dict(queue=False, show_progress="hidden", trigger_mode="always_last")
-# As LIGHT, but queued: gradio gives files their right address behind a path prefix only then, and tells only then that
-# a gr.State has changed.
-LIGHT_QUEUED = dict(concurrency_limit=None, show_progress="hidden", trigger_mode="always_last")
 # What every handler of a tab gets, as a PageState
 STATE = dict(
     image="image", model="good_model", side="side", keep_shape="keep_shape", selection="selection", language="language"
@@ -55,10 +56,17 @@ class Words:
     def components(self) -> list:
         return list(self._phrases)
 
-    def updates(self, language: str) -> list:
-        language = language_of(language)
+    def listener(self, language: Any) -> dict:
+        """The arguments of the listener that says everything in the language chosen: in the browser alone, since a
+        server would make every component anew for every visitor."""
         every = self._phrases.values()
-        return [gr.update(**{name: say(key, language) for name, key in phrases.items()}) for phrases in every]
+        words = {
+            one: [{"__type__": "update", **{name: say(key, one) for name, key in phrases.items()}} for phrases in every]
+            for one in LANGUAGES
+        }
+        read = f'await fetch(new URL("{published_words(words)}", document.baseURI))'
+        js = f"async (language) => {{ const words = await ({read}).json(); return words[language] ?? words.en; }}"
+        return dict(fn=None, js=js, inputs=[language], outputs=self.components, api_visibility="private")
 
 
 class Page:
@@ -133,34 +141,40 @@ def with_messages(
     """`handler(**values)` as gradio calls it: values by position in, updates by position out. The one edge where errors
     become words for visitors."""
 
-    def stream(*args, **more):
+    def stream(request: gr.Request, /, *args, **more):
         values = dict(zip(inputs, args, strict=True))
         try:
+            asking.set(_visitor(request))
             made = handler(**values, **more)
             if not inspect.isgenerator(made):
                 yield _in_order(made, outputs)
                 return
             for updates in made:
                 yield _in_order(updates, outputs)
+                asking.set(_visitor(request))  # gradio takes every step in a context of its own
         except Exception as error:
             raise _message(error, handler, language_of(values.get("language"))) from None
 
-    def once(*args, **more):
-        (values,) = stream(*args, **more)
+    # gradio looks at the signature for what it is to hand over
+    def once(request: gr.Request, /, *args, **more):
+        (values,) = stream(request, *args, **more)
         return values
 
-    # gradio looks at the signature for what it is to hand over
-    def with_event(event: gr.EventData, *args):
-        return once(*args, event=event._data if isinstance(event._data, dict) else {})
+    def with_event(request: gr.Request, event: gr.EventData, *args):
+        return once(request, *args, event=event._data if isinstance(event._data, dict) else {})
 
     def with_request(request: gr.Request, *args):
-        return once(*args, request=request)
+        return once(request, *args, request=request)
 
-    def with_progress(*args, progress=gr.Progress()):  # noqa: B008
-        return once(*args, progress=progress)
+    def with_progress(request: gr.Request, *args, progress=gr.Progress()):  # noqa: B008
+        return once(request, *args, progress=progress)
 
     special = dict(event=with_event, request=with_request, progress=with_progress)
     return special[extra] if extra else stream if _streams(handler) else once
+
+
+def _visitor(request: gr.Request | None) -> str:
+    return (request.session_hash or "") if request is not None else ""
 
 
 def _streams(handler: Callable) -> bool:
@@ -172,6 +186,8 @@ def _message(error: Exception, handler: Callable, language: str) -> gr.Error:
     """What a visitor reads of an error."""
     if isinstance(error, DemoError):
         return gr.Error(escape(error.say(language)), print_exception=False)
+    if isinstance(error, Gone):
+        return gr.Error("", print_exception=False)  # nobody reads it
     log.error("unexpected error in %s", getattr(handler, "__name__", handler), exc_info=error)
     return gr.Error(say("page.unexpected", language), print_exception=False)
 

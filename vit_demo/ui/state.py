@@ -12,7 +12,8 @@ import numpy as np
 from vit_demo.contract import DemoError, ExplainerProtocol, SizeChoice
 from vit_demo.gallery import Example
 from vit_demo.text import say
-from vit_demo.ui.kit.inputs import Picture, language_of, size_of
+from vit_demo.ui.kit.inputs import language_of, size_of
+from vit_demo.ui.kit.reader import Picture
 
 MOST_INDEX = 1000  # no model has as many layers or heads
 
@@ -56,7 +57,7 @@ def _is_index(value: object) -> bool:
 
 @dataclass(frozen=True)
 class PageState:
-    """`image` (H, W, 3) uint8 with `digest`, a name for its content, and `example`, its key if it is one of ours."""
+    """`image` (H, W, 3) uint8; `digest` names its file's content."""
 
     explainer: ExplainerProtocol
     examples: tuple[Example, ...]
@@ -66,7 +67,11 @@ class PageState:
     selection: Selection
     language: str
     digest: str = ""
-    example: str | None = None
+
+    @property
+    def example(self) -> str | None:
+        """The key of the example picture that this is, None for a visitor's own."""
+        return next((one.key for one in self.examples if one.digest == self.digest), None)
 
     @property
     def picture(self) -> tuple[np.ndarray, str, SizeChoice]:
@@ -106,5 +111,4 @@ def page_state(
         selection=Selection.of(selection),
         language=language_of(language),
         digest=image.digest,
-        example=image.example,
     )

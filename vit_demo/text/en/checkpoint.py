@@ -35,6 +35,10 @@ WORDS = {
         "In {name}, {key} is of type {kind}, which is not read: whole numbers, for one, are weights only together with a "
         "scale. Save the model with dense tensors of a floating-point type and open that."
     ),
+    "not_finite": (
+        "In {name}, {key} holds numbers that are none (NaN or infinite): the training went wrong or the file was cut. "
+        "Fetch the model again, or open an earlier checkpoint."
+    ),
     "chunks_unclear": (
         "{name} keeps its blocks in chunks (blocks.0.0, blocks.0.1 …), and their numbers leave gaps or overlap, so their "
         "order is not clear. Save the model with its blocks in one list."

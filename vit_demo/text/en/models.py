@@ -49,6 +49,8 @@ WORDS = {
     "access token of the same account, and start again.",
     "token_refused": "The Hub refuses {name} with this access token. Renew the token, allow it to read gated "
     "models, or unset HF_TOKEN for a model that is open to all.",
+    "token_missing": "The Hub gives {name} only to those whom it knows. Set HF_TOKEN to an access token that may read "
+    "it, and start again.",
     "taken_down": "{name} has been taken down from the Hub. Choose another model.",
     "no_hub_library": "{name} would come from the Hub, but huggingface_hub is not installed. Install it with pip "
     "install huggingface_hub, or open a folder or a file.",

@@ -42,6 +42,7 @@ WORDS = {
     "把 HF_TOKEN 设为同一账号的访问令牌，然后重新启动。",
     "token_refused": "Hub 不接受用当前的访问令牌读取 {name}。请更换令牌，允许它读取受限模型；如果模型是公开的，"
     "也可以取消设置 HF_TOKEN。",
+    "token_missing": "Hub 只向有权限的用户提供 {name}。请将 HF_TOKEN 设为有读取权限的访问令牌，然后重新启动。",
     "taken_down": "{name} 已从 Hub 下架。请换一个模型。",
     "no_hub_library": "{name} 需要从 Hub 获取，但没有安装 huggingface_hub。"
     "请运行 pip install huggingface_hub 安装，或者打开本机的文件夹或文件。",

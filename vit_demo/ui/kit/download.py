@@ -14,7 +14,7 @@ from PIL import Image
 from vit_demo.contract import SizeChoice
 from vit_demo.ui.kit.cache import cached_file
 from vit_demo.ui.kit.html import png_bytes
-from vit_demo.ui.page import MODEL_POOL, Inputs, Page, Updates
+from vit_demo.ui.page import QUEUED, Inputs, Page, Updates
 from vit_demo.ui.state import PageState
 
 PICTURE = "picture.png"  # the page's picture, before a model's cropping: what the lines begin with
@@ -74,7 +74,7 @@ def download_block(page: Page, name: str, download: Callable[..., Download], inp
         page.add(f"{name}_files", files, label="download.files")
         code = gr.Code(language="python", visible=False, elem_id=f"vd-{name}-code")
         page.add(f"{name}_code", code, label="download.code")
-    how = dict(MODEL_POOL, show_progress="minimal", show_progress_on=[button])
+    how = dict(QUEUED, show_progress="minimal", show_progress_on=[button])
     made = partial(_made, name, download, files.GRADIO_CACHE)
     button.click(**page.listener(made, inputs, (f"{name}_files", f"{name}_code"), **how))
 

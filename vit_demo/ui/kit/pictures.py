@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 
 import gradio as gr
 import numpy as np
-from PIL import Image
 
-from vit_demo.cache import ByteCache
 from vit_demo.contract import DemoError, PictureError
-from vit_demo.decode import MAX_BYTES, decode_untrusted
 from vit_demo.ui.kit.inputs import read_or_refused
+from vit_demo.ui.kit.reader import DECODERS_AT_ONCE, read_file
 from vit_demo.ui.state import PageState
 
-DECODED_BYTES = 128 << 20
-DECODERS_AT_ONCE = 2  # each may take up to a gigabyte for a hostile file
 Pictures = tuple[np.ndarray, ...]
 
 
@@ -32,10 +26,6 @@ class PictureFiles(gr.File):
     most, kept_px = 8, 2048
 
     # No __init__ of its own: gradio reads the browser's properties off the signature of gr.File's.
-
-    @cached_property
-    def _decoded(self) -> ByteCache:
-        return ByteCache(DECODED_BYTES)
 
     def preprocess(self, payload) -> Pictures | DemoError:
         files = [] if payload is None else getattr(payload, "root", [payload])
@@ -54,26 +44,7 @@ class PictureFiles(gr.File):
     def _read(self, path: str) -> np.ndarray:
         if not path:  # a data: URL in the value would pass by the upload limit
             raise PictureError("picture.not_a_picture")
-        found = os.stat(path)
-
-        def make() -> np.ndarray | DemoError:
-            try:
-                with open(path, "rb") as file:
-                    picture = Image.fromarray(decode_untrusted(file.read(MAX_BYTES + 1)))
-            except DemoError as error:
-                return error  # kept too: every event of the page carries the file again
-            picture.thumbnail((self.kept_px, self.kept_px), Image.Resampling.BICUBIC)
-            array = np.array(picture)
-            array.setflags(write=False)
-            return array
-
-        # Gradio names an upload's folder by its content. Every event of the tab carries all of its uploads, so they
-        # are told apart without being read.
-        key = path, found.st_mtime_ns, found.st_size
-        made = self._decoded.get_or_make(key, make, lambda picture: getattr(picture, "nbytes", 1024))[0]
-        if isinstance(made, DemoError):
-            raise made
-        return made
+        return read_file(path, self.kept_px).pixels
 
 
 def several(most: int, kept_px: int = PictureFiles.kept_px, **more) -> PictureFiles:

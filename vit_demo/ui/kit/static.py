@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 from functools import cache
@@ -38,16 +39,28 @@ def published() -> str:
     name = hashlib.blake2b(repr(sorted(modules.items())).encode(), digest_size=8).hexdigest()
     folder = Path(get_upload_folder()) / f"vit-demo-{name}"
     for path, content in modules.items():
-        target = folder / path
-        if target.is_file() and target.read_bytes() == content:
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as draft:  # whole, or not at all
-            draft.write(content)
-        os.chmod(draft.name, 0o644)
-        os.replace(draft.name, target)
+        _write(folder / path, content)
     gr.set_static_paths([folder])
     return str(folder)
+
+
+def published_words(words: object) -> str:
+    """Publishes words that a module reads as JSON. Their address, relative to the page."""
+    content = json.dumps(words, ensure_ascii=False).encode()
+    name = f"words-{hashlib.blake2b(content, digest_size=8).hexdigest()}.json"
+    _write(Path(published()) / name, content)
+    return module_address(name)
+
+
+def _write(target: Path, content: bytes) -> None:
+    """A file, whole or not at all; one that is there is left alone."""
+    if target.is_file() and target.read_bytes() == content:
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as draft:
+        draft.write(content)
+    os.chmod(draft.name, 0o644)
+    os.replace(draft.name, target)
 
 
 def page_style() -> str:

@@ -22,7 +22,7 @@ CONTROLS = dict(models="depth_models", renormalised="depth_renormalised")
 PICTURE, EXAMPLES = "picture", "examples"
 MOST_MODELS = len(COLOURS)
 # Not the model pool: a minute of examples must not keep others from their views. The engine itself takes turns.
-LONG = dict(concurrency_id="depth", concurrency_limit=1, show_progress="hidden", trigger_mode="always_last")
+LONG = dict(concurrency_limit=None, show_progress="hidden", trigger_mode="always_last")
 
 
 def layout(page: Page) -> None:

@@ -18,7 +18,8 @@ from vit_demo.ui.captions import card_html, size_choices, size_note
 from vit_demo.ui.kit.binary import pack_arrays
 from vit_demo.ui.kit.cache import cached_file
 from vit_demo.ui.kit.html import base64_of, png_bytes
-from vit_demo.ui.kit.inputs import Picture, SafeImage, language_of
+from vit_demo.ui.kit.inputs import SafeImage, language_of
+from vit_demo.ui.kit.reader import Picture
 from vit_demo.ui.kit.view import View
 from vit_demo.ui.page import LIGHT, QUIET, Page, Updates
 from vit_demo.ui.state import PageState

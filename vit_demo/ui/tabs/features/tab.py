@@ -26,7 +26,7 @@ from vit_demo.ui.kit.html import jpeg_url
 from vit_demo.ui.kit.inputs import number_of
 from vit_demo.ui.kit.pictures import example_choices, several
 from vit_demo.ui.kit.view import View
-from vit_demo.ui.page import LIGHT_QUEUED, QUIET, Page, Stream, Updates
+from vit_demo.ui.page import QUIET, Page, Stream, Updates
 from vit_demo.ui.state import PageState
 from vit_demo.ui.tab import Tab
 from vit_demo.ui.tabs.features.choices import CONTROLS, INPUTS, VIEWS, Choices
@@ -158,7 +158,7 @@ def wire(page: Page) -> None:
     again = page.listener(redraw, INPUTS, OUTPUTS, **seen)
     for name in VIEWS:
         opened = dict(fn=partial(str, name), outputs=parts["features_view"], api_visibility="private")
-        parts[f"features_tab_{name}"].select(**opened, **LIGHT_QUEUED)
+        parts[f"features_tab_{name}"].select(**opened, **QUIET)
     # The first view's tab reports itself selected whenever the page's tab opens: nothing has changed then.
     parts["features_view"].change(**again)
     moved = page.listener(at_layer, {"layer": "features_layer", **INPUTS}, (*OUTPUTS, "selection"), **seen)

@@ -15,7 +15,7 @@ from vit_demo.ui.kit.choices import LenientDropdown
 from vit_demo.ui.kit.download import Download, download_block, npz_bytes, python_lines
 from vit_demo.ui.kit.html import bar, cosine_text, jpeg_url, note, percent
 from vit_demo.ui.kit.pictures import chosen_pictures, example_choices, several
-from vit_demo.ui.page import MODEL_POOL, Page, Updates
+from vit_demo.ui.page import QUEUED, Page, Updates
 from vit_demo.ui.state import PageState
 from vit_demo.ui.tab import Tab
 
@@ -25,7 +25,7 @@ ANSWER = ("own_classes_board", "own_classes_answer", "own_classes_set", "own_cla
 BEGINNING = {"animals": ("cat", "macaw", "koala", "horses"), "things": ("coffee", "temple", "flower")}
 AT_ONCE = 24  # pictures added in one go
 COMPARED_PX = 768  # they are compared at 224 and shown small
-BUSY = dict(MODEL_POOL, show_progress="minimal")
+BUSY = dict(QUEUED, show_progress="minimal")
 
 
 def layout(page: Page) -> None:

@@ -48,7 +48,7 @@ LISTS = ("relevance_best", "relevance_target", "relevance_other", "relevance_pai
 BELOW = ("relevance_pair", "relevance_long", "relevance_progress", "relevance_curves", "relevance_found")
 TOP, CELL_PX, ACROSS = 5, 224, 4
 # Not the model pool: minutes of masks must not keep others from their views.
-LONG = dict(concurrency_id="relevance", concurrency_limit=1, show_progress="hidden")
+LONG = dict(concurrency_limit=None, show_progress="hidden")
 
 
 def layout(page: Page) -> None:

@@ -1,0 +1,161 @@
+"""Turns: how many at once, and who is next."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from vit_demo.turns import Gone, Turns, asking
+
+
+class Class:
+    """Threads that take turns one after the other, each as a visitor, and in which order they were served."""
+
+    def __init__(self, turns: Turns):
+        self.turns, self.served, self.threads, self.gone = turns, [], [], []
+
+    def ask(self, visitor: str, name: str, first: bool = False, lasts_s: float = 0.0) -> None:
+        """Starts a thread that asks, and comes back when it waits (or has its turn)."""
+        waiting, asked = self.turns.waiting, threading.Event()
+
+        def run():
+            asking.set(visitor)
+            asked.set()
+            try:
+                with self.turns.turn(first):
+                    self.served.append(name)
+                    time.sleep(lasts_s)
+            except Gone:
+                self.gone.append(name)
+
+        self.threads.append(threading.Thread(target=run))
+        self.threads[-1].start()
+        asked.wait()
+        end = time.monotonic() + 5
+        while self.turns.waiting == waiting and name not in self.served and time.monotonic() < end:
+            time.sleep(0.001)
+
+    def join(self) -> None:
+        for thread in self.threads:
+            thread.join(10)
+            assert not thread.is_alive()
+
+
+@contextmanager
+def held(turns: Turns, visitor: str = "somebody else"):
+    """A turn that is held while others come to wait."""
+    before = asking.set(visitor)
+    try:
+        with turns.turn():
+            yield
+    finally:
+        asking.reset(before)
+
+
+def test_one_after_the_other_in_the_order_in_which_they_came():
+    turns = Turns()
+    room = Class(turns)
+    with held(turns):
+        for name in "abcd":
+            room.ask(name, name)
+        assert turns.waiting == 4
+    room.join()
+    assert room.served == list("abcd")
+    assert turns.waiting == 0
+
+
+def test_no_more_at_once_than_there_are_places():
+    turns, now, most = Turns(3), [], []
+
+    def run():
+        with turns.turn():
+            now.append(1)
+            most.append(len(now))
+            time.sleep(0.02)
+            now.pop()
+
+    threads = [threading.Thread(target=run) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(most) == 3
+    assert len(most) == 12
+
+
+def test_what_takes_a_moment_goes_before_what_takes_long():
+    turns = Turns()
+    room = Class(turns)
+    with held(turns):
+        room.ask("a", "long of a")
+        room.ask("b", "long of b")
+        room.ask("c", "moment of c", first=True)
+    room.join()
+    assert room.served[0] == "moment of c"
+
+
+def test_who_has_used_much_stands_behind_who_has_used_little():
+    turns = Turns()
+    room = Class(turns)
+    room.ask("greedy", "first of greedy", lasts_s=0.2)
+    room.ask("greedy", "second of greedy")
+    room.ask("newcomer", "first of newcomer")
+    room.join()
+    assert room.served == ["first of greedy", "first of newcomer", "second of greedy"]
+
+
+def test_asking_often_at_once_gives_no_more_than_the_others_get():
+    turns = Turns()
+    room = Class(turns)
+    with held(turns):
+        for number in range(4):
+            room.ask("greedy", f"greedy {number}", lasts_s=0.03)
+        for name in "xyz":
+            room.ask(name, name, lasts_s=0.03)
+    room.join()
+    assert set(room.served[:4]) == {"greedy 0", "x", "y", "z"}
+
+
+def test_what_was_used_while_nobody_waited_counts_for_nothing():
+    turns = Turns()
+    room = Class(turns)
+    room.ask("greedy", "long ago", lasts_s=0.1)
+    room.join()
+    with held(turns):
+        room.ask("greedy", "greedy again")
+        room.ask("late", "late")
+    room.join()
+    assert room.served[-2:] == ["greedy again", "late"]
+
+
+def test_visitors_of_the_past_take_no_memory():
+    turns = Turns()
+    for number in range(200):
+        asking.set(f"visitor {number}")
+        with turns.turn():
+            time.sleep(0.0001)
+    assert len(turns._due) < 20
+
+
+def test_a_turn_that_fails_is_given_back():
+    turns = Turns()
+    with pytest.raises(KeyError), turns.turn():
+        raise KeyError
+    with turns.turn():
+        pass
+
+
+def test_who_has_left_waits_no_longer_and_the_others_go_on():
+    turns = Turns()
+    room = Class(turns)
+    with held(turns):
+        room.ask("left", "one of left")
+        room.ask("stays", "one of stays")
+        turns.forget("left")
+        room.threads[0].join(5)
+        assert room.gone == ["one of left"]
+    room.join()
+    assert room.served == ["one of stays"]
