@@ -112,20 +112,11 @@ def status_html(info: RunInfo, view_ms: float, language: str) -> str:
 def view_status_html(details: ModelDetails, grid: PatchGrid | None, view_ms: float, language: str) -> str:
     """The status line of a view that needs no forward pass."""
     card = details.card
-    lines = [f"{card.title} · {card.parameters / 1e6:.1f} M"]
+    about = {"title": card.title, "parameters": f"{card.parameters / 1e6:.1f}"}
+    lines = [say("page.status_model", language, **about)]
     if grid is not None:
-        lines = [
-            say(
-                "page.status",
-                language,
-                title=card.title,
-                parameters=f"{card.parameters / 1e6:.1f}",
-                rows=grid.rows,
-                cols=grid.cols,
-                patch=grid.patch_px,
-                tokens=f"{grid.num_tokens:,}",
-            )
-        ]
+        size = {"rows": grid.rows, "cols": grid.cols, "patch": grid.patch_px, "tokens": f"{grid.num_tokens:,}"}
+        lines = [say("page.status", language, **about, **size)]
     lines.append(say("page.status_view", language, view=f"{view_ms:.0f}"))
     return '<div class="vd-status">' + "".join(f"<p>{escape(line)}</p>" for line in lines) + "</div>"
 

@@ -30,6 +30,7 @@ WORDS = {
     "loading_short": "Loading",
     "loading": "Loading {title}. The picture is already cut into the patches that it will read.",
     "status": "{title} · {parameters} M parameters · {rows}×{cols} patches of {patch} px · {tokens} tokens",
+    "status_model": "{title} · {parameters} M parameters",
     "status_position": "positions: {position}",
     "status_resampled": "positions stretched to this grid ({position})",
     "position_table": "learned table, as trained",

@@ -30,6 +30,7 @@ WORDS = {
     "loading_short": "正在加载",
     "loading": "正在加载 {title}。图片已切成模型将要读取的图块。",
     "status": "{title} · {parameters} 百万参数 · {rows}×{cols} 个 {patch} 像素的图块 · {tokens} 个词元",
+    "status_model": "{title} · {parameters} 百万参数",
     "status_position": "位置：{position}",
     "status_resampled": "位置嵌入已拉伸到此网格（{position}）",
     "position_table": "学习得到的位置表，未拉伸",
