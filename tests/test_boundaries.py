@@ -165,15 +165,15 @@ def test_the_page_knows_its_tabs_by_their_list_alone_and_no_tab_knows_another():
 
 
 def test_words_are_said_only_by_the_contract_the_page_and_the_terminal():
-    assert {f.part for f in imports() if f.target == "text"} <= {"contract", "ui", "cli", "text"}
+    assert {f.part for f in imports() if f.target == "text"} <= {"contract", "ui", "api", "cli", "text"}
 
 
 def test_only_the_page_and_the_entry_know_gradio():
-    assert {f.part for f in imports() if f.target == "gradio"} <= {"ui", "serve"}
+    assert {f.part for f in imports() if f.target == "gradio"} <= {"ui", "api", "serve"}
 
 
 def test_only_the_entry_imports_the_page():
-    assert {f.part for f in imports() if f.target == "ui"} <= {"ui", "serve", "app"}
+    assert {f.part for f in imports() if f.target == "ui"} <= {"ui", "api", "serve"}
 
 
 def test_pyplot_is_nowhere():

@@ -22,6 +22,8 @@ _HOME = {
     "ModelCard": "vit_demo.contract",
     "PreprocessSpec": "vit_demo.contract",
     "TokenQuery": "vit_demo.contract",
+    "Settings": "vit_demo.serve",
+    "mount": "vit_demo.serve",
 }
 
 __all__ = list(_HOME)

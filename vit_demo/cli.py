@@ -1,5 +1,5 @@
-"""The same questions from a terminal: `python -m vit_demo models | predict | attention | convert | train | bench |
-load`."""
+"""The same questions from a terminal: `python -m vit_demo models | predict | attention | relevance | …`, and what else
+there is to run: `serve | convert | train | bench | load`."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vit_demo.contract import DemoError, Neighbours, PictureError, Prediction, SizeChoice, TokenQuery
-from vit_demo.text import LANGUAGES, say
+from vit_demo.api.commands import add_commands, run
+from vit_demo.api.questions import QUESTIONS
+from vit_demo.contract import DemoError
+from vit_demo.text import LANGUAGES
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from vit_demo.explain import Explainer
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 MARKS = {"on_disk": "on disk", "downloadable": "download", "out_of_reach": "out of reach", "unknown": "not asked"}
 
 
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _never_fail_to_print()
     options = _parser().parse_args(arguments)
     try:
-        return options.command(options) or 0
+        return getattr(options, "command", _ask)(options) or 0
     except DemoError as error:
         print(f"error: {error.say(options.language)}", file=sys.stderr)
         return 2
@@ -66,17 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("--no-hub", action="store_true", help="do not ask whether the Hub can be reached")
     models.set_defaults(command=_models)
 
-    predict = commands.add_parser("predict", help="most probable classes, or the closest examples")
-    _picture_options(predict, several=True)
-    predict.add_argument("--top", type=int, default=5)
-    predict.set_defaults(command=_predict)
+    add_commands(commands)
 
-    attention = commands.add_parser("attention", help="where a token looks: numbers, or a picture of all heads")
-    _picture_options(attention, several=False)
-    attention.add_argument("--layer", type=int, default=0, help="from 1, or from the end: -1; the last by default")
-    attention.add_argument("--token", default="cls", help="cls, dist, reg1 … or row,col of a patch from 1")
-    attention.add_argument("--out", type=Path, help="write a PNG: the picture and every head, one scale")
-    attention.set_defaults(command=_attention)
+    _add_serve(commands)
 
     convert = commands.add_parser("convert", help="convert the weights that come without a download, once")
     convert.set_defaults(command=_convert)
@@ -102,14 +94,56 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _picture_options(parser: argparse.ArgumentParser, several: bool) -> None:
-    what = "picture files, or folders of them" if several else "a picture file"
-    parser.add_argument("picture", type=Path, nargs="+" if several else None, help=what)
-    parser.add_argument("--model", help="a catalogue or Hub id, a folder or a file; the page's default otherwise")
-    parser.add_argument("--size", type=int, help="shortest side in pixels; the model's own otherwise")
-    parser.add_argument("--keep-shape", action="store_true", help="do not crop to the model's own shape")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--device", default=os.environ.get("VIT_DEMO_DEVICE", "auto"))
+def _add_serve(commands) -> None:
+    serve = commands.add_parser("serve", help="the page, its endpoints, /health and /metrics")
+    serve.add_argument("--host", help="127.0.0.1, or 0.0.0.0 for all who can reach this machine; GRADIO_SERVER_NAME")
+    serve.add_argument("--port", type=int, help="7860, or the next that is free; GRADIO_SERVER_PORT")
+    serve.add_argument("--root-path", help="where a proxy puts the page, as /vit; GRADIO_ROOT_PATH")
+    serve.add_argument("--model", help="the one that the page opens with; VIT_DEMO_MODEL")
+    serve.add_argument("--models", nargs="+", help="those it offers; VIT_DEMO_MODELS, separated by commas")
+    serve.add_argument(
+        "--any-model", action="store_true", help="any Hub id, folder or file may be typed: not in public"
+    )
+    serve.add_argument("--offline", action="store_true", help="ask nobody: what is on this machine; HF_HUB_OFFLINE")
+    serve.add_argument("--auth", help="NAME:PASSWORD; VIT_DEMO_AUTH keeps it out of the list of processes")
+    serve.add_argument("--max-visitors", type=int, help="at a time; VIT_DEMO_MAX_VISITORS")
+    serve.add_argument("--memory-gb", type=float, help="of the whole process; VIT_DEMO_MEMORY_GB")
+    serve.add_argument("--device", help="auto, cpu, cuda, cuda:1, mps; VIT_DEMO_DEVICE")
+    serve.set_defaults(command=_serve)
+
+
+def _serve(options: argparse.Namespace) -> None:
+    """The options win over the variables of the same meaning, which are set for what reads them when it is imported."""
+    variables = {
+        "GRADIO_SERVER_NAME": options.host,
+        "GRADIO_SERVER_PORT": options.port,
+        "GRADIO_ROOT_PATH": options.root_path,
+        "HF_HUB_OFFLINE": "1" if options.offline else None,
+        "VIT_DEMO_MODEL": options.model,
+        "VIT_DEMO_MODELS": ",".join(options.models) if options.models else None,
+        "VIT_DEMO_ANY_MODEL": "1" if options.any_model else None,
+        "VIT_DEMO_AUTH": options.auth,
+        "VIT_DEMO_MAX_VISITORS": options.max_visitors,
+        "VIT_DEMO_MEMORY_GB": options.memory_gb,
+        "VIT_DEMO_DEVICE": options.device,
+    }
+    os.environ.update({name: str(value) for name, value in variables.items() if value is not None})
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    from vit_demo.files import own_folder
+    from vit_demo.memory import use_few_arenas
+
+    use_few_arenas()
+    folder = own_folder(os.environ.get("GRADIO_TEMP_DIR"))
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    from vit_demo.serve import Settings, build, load_behind, serve
+
+    try:
+        settings = Settings.of_environment()
+    except ValueError as error:
+        raise DemoError("page.bad_setting", what=str(error)) from None
+    demo, explainer = build(settings)
+    load_behind(explainer)
+    serve(demo, explainer, folder, auth=settings.auth)
 
 
 def _explainer(device: str = "auto") -> Explainer:
@@ -122,20 +156,10 @@ def _models(options: argparse.Namespace) -> None:
     explainer = _explainer()
     if not options.no_hub:
         explainer.look_for_hub()
-    statuses = explainer.statuses()
     if options.json:
-        rows = [
-            {
-                **status.card.__dict__,
-                "why": say(status.card.why, options.language),
-                "note": say(status.card.note, options.language) if status.card.note else "",
-                "availability": status.availability,
-                "reason": say(status.reason, options.language) if status.reason else "",
-            }
-            for status in statuses
-        ]
-        _print_json(rows)
+        _print_json(QUESTIONS["models"](explainer).numbers)
         return
+    statuses = explainer.statuses()
     for status in statuses:
         card = status.card
         kind = "classes" if card.has_head else "features"
@@ -144,102 +168,9 @@ def _models(options: argparse.Namespace) -> None:
         print(f"{MARKS[status.availability]:<13}{size}  {kind:<9}{side:>4} px  {card.id}  [{card.licence}]")
 
 
-def _predict(options: argparse.Namespace) -> int:
-    """Each picture's answer as soon as it is there. In a folder, one that cannot be used is named and passed over."""
-    explainer = _explainer(options.device)
-    model = options.model or explainer.default_model()
-    pictures = _pictures(options.picture)
-    rows, failed = [], 0
-    for path in pictures:
-        try:
-            answer = explainer.predict(_read(path), model, _size(options), options.top)
-        except PictureError as error:
-            if len(pictures) == 1:
-                raise
-            failed += 1
-            print(f"error: {path}: {error.say(options.language)}", file=sys.stderr)
-            rows.append({"picture": str(path), "model": model, "error": error.say(options.language)})
-            continue
-        rows.append({"picture": str(path), "model": model, **_answer_dict(answer)})
-        if not options.json:
-            _print_answer(path, answer, several=len(pictures) > 1)
-    if options.json:
-        _print_json(rows if len(pictures) > 1 else rows[0])
-    return 1 if failed else 0
-
-
-def _print_answer(path: Path, answer: Prediction | Neighbours, several: bool) -> None:
-    if several:
-        print(f"{path}:")
-    if isinstance(answer, Prediction):
-        for label, probability in zip(answer.labels, answer.probabilities, strict=True):
-            print(f"{100 * probability:6.2f} %  {label}")
-        others = answer.num_classes - len(answer.labels)
-        if answer.multi_label:
-            print(f"each class has a probability of its own; {others} others are not shown")
-        else:
-            print(f"{100 * answer.rest:6.2f} %  {others} others")
-        return
-    print(f"no classifier; closest examples by the class token after layer {answer.layer + 1} (cosine):")
-    for label, cosine in zip(answer.labels, answer.cosines, strict=True):
-        print(f"{cosine:7.3f}  {label}")
-
-
-def _answer_dict(answer: Prediction | Neighbours) -> dict:
-    if isinstance(answer, Prediction):
-        classes = [{"label": n, "probability": p} for n, p in zip(answer.labels, answer.probabilities, strict=True)]
-        kind = {"multi_label": answer.multi_label, "rest": answer.rest}
-        return {"classes": classes, **kind, "num_classes": answer.num_classes}
-    closest = [
-        {"picture": name, "label": label, "cosine": cosine}
-        for name, label, cosine in zip(answer.names, answer.labels, answer.cosines, strict=True)
-    ]
-    return {"closest": closest, "votes": dict(answer.votes), "layer": answer.layer + 1, "centred": answer.centred}
-
-
-def _attention(options: argparse.Namespace) -> None:
-    explainer = _explainer(options.device)
-    model = options.model or explainer.default_model()
-    layer = options.layer if options.layer < 0 else options.layer - 1  # 0: the last
-    query = TokenQuery.counted_from_one(options.token)  # as on the page
-    maps = explainer.attention(_read(options.picture), model, _size(options), query, layer)
-    if options.out:
-        _write_sheet(maps, options.out)
-        print(f"{options.out}: the picture, then heads 1 to {len(maps.maps)}; one scale, 0 to {maps.maps.max():.4f}")
-        return
-    grid = maps.info.grid
-    if options.json:
-        result = {
-            "model": model,
-            "layer": maps.layer + 1,
-            "token": options.token,
-            "grid": grid.shape,
-            "prefix_tokens": grid.prefix_names,
-            "prefix": maps.prefix.tolist(),
-            "maps": maps.maps.tolist(),
-        }
-        _print_json(result)
-        return
-    print(f"layer {maps.layer + 1} of {maps.info.depth}, {grid.rows}×{grid.cols} patches of {grid.patch_px} px")
-    for head, (values, prefix) in enumerate(zip(maps.maps, maps.prefix, strict=True), start=1):
-        row, col = divmod(int(values.argmax()), grid.cols)
-        shares = ", ".join(f"{n} {100 * p:.1f} %" for n, p in zip(grid.prefix_names, prefix, strict=True))
-        print(f"head {head:2}: most on row {row + 1}, column {col + 1} ({100 * values.max():.2f} %); {shares}")
-
-
-def _write_sheet(maps, path: Path) -> None:
-    import numpy as np
-    from PIL import Image
-
-    from vit_demo.render.overlay import head_sheet
-
-    sheet = head_sheet(maps.maps, (0.0, float(maps.maps.max())))
-    height, width = maps.picture.shape[:2]
-    shown = np.asarray(Image.fromarray(maps.picture).resize((round(width * sheet.shape[0] / height), sheet.shape[0])))
-    try:
-        Image.fromarray(np.hstack([shown, np.full((sheet.shape[0], 8, 3), 255, np.uint8), sheet])).save(path, "PNG")
-    except OSError as error:
-        raise DemoError("page.not_written", path=str(path), reason=error.strerror or "?") from None
+def _ask(options: argparse.Namespace) -> int:
+    """A question about pictures or a model."""
+    return run(_explainer(options.device), options, partial(print, file=sys.stderr), print, _print_json)
 
 
 def _convert(options: argparse.Namespace) -> None:
@@ -283,32 +214,3 @@ def _load(options: argparse.Namespace) -> int:
     figures = measure_load(max(1, options.students), max(1, options.rounds), model=options.model)
     print_load(figures, options.json)
     return 1 if figures.failed else 0
-
-
-def _size(options: argparse.Namespace) -> SizeChoice:
-    return SizeChoice(options.size, options.keep_shape)
-
-
-def _pictures(paths: Sequence[Path]) -> list[Path]:
-    """The files named, and the pictures in the folders named, in order."""
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
-            if not inside:
-                raise DemoError("page.empty_folder", path=str(path))
-            found += inside
-        else:
-            found.append(path)
-    return found
-
-
-def _read(path: Path) -> np.ndarray:
-    """The picture in a file, decoded as carefully as an upload."""
-    from vit_demo.decode import decode_untrusted
-
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise PictureError("page.no_such_picture", path=str(path), reason=error.strerror or "?") from None
-    return decode_untrusted(data)

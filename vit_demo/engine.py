@@ -18,10 +18,10 @@ import torch
 from vit_demo.cache import ByteCache, content_bytes, content_key
 from vit_demo.checkpoints.hub_cache import tidied
 from vit_demo.checkpoints.load import LoadedModel, load_model
-from vit_demo.contract import DemoError, ModelError, PreparedImage, RunInfo, SizeChoice
+from vit_demo.contract import DemoError, Figures, ModelError, PreparedImage, QuestionFigures, RunInfo, SizeChoice
 from vit_demo.gallery import Example
 from vit_demo.hardware import Hardware
-from vit_demo.memory import Limits, MemoryWatch
+from vit_demo.memory import Limits, MemoryWatch, resident_bytes
 from vit_demo.model import Encoded, Trace
 from vit_demo.model.position import RESAMPLING
 from vit_demo.preprocess import prepare
@@ -80,6 +80,7 @@ class Engine:
         self._gone: set[str] = set()
         self._asked = 0  # questions under way
         self._closing = False
+        self._figures: dict[str, QuestionFigures] = {}
         self._counting = threading.Condition()
         self._watch = MemoryWatch(limits.process_bytes, self._let_go) if limits.process_bytes else None
         if hardware.threads:
@@ -95,14 +96,35 @@ class Engine:
             if self._closing:
                 raise DemoError("page.closing")
             self._asked += 1
+        started, outcome = time.perf_counter(), "failed"
         try:
-            return self._answer(question, *args)
+            answer, was_there = self._answer(question, *args)
+            outcome = "kept" if was_there else ""
+            return answer
         finally:
             with self._counting:
                 self._asked -= 1
+                self._note(question.__name__, time.perf_counter() - started, outcome)
                 self._counting.notify_all()
 
-    def _answer(self, question: Callable[..., Answer], *args: Any) -> Answer:
+    def _note(self, name: str, seconds: float, outcome: str) -> None:
+        so_far = self._figures.get(name, QuestionFigures())
+        self._figures[name] = QuestionFigures(
+            so_far.asked + 1,
+            so_far.kept + (outcome == "kept"),
+            so_far.failed + (outcome == "failed"),
+            so_far.seconds + seconds,
+        )
+
+    def figures(self) -> Figures:
+        """What was asked so far, and what is kept."""
+        caches = dict(models=self.models, runs=self.runs, kept=self.kept, answers=self.answers, pictures=self.pictures)
+        with self._counting:
+            questions = dict(self._figures)
+        kept = {name: cache.nbytes for name, cache in caches.items()}
+        return Figures(questions, self._places.waiting, kept, resident_bytes())
+
+    def _answer(self, question: Callable[..., Answer], *args: Any) -> tuple[Answer, bool]:
         bound = inspect.signature(question).bind(self, *args)
         named, revision = bound.arguments, ""
         if "model" in named:
@@ -119,7 +141,7 @@ class Engine:
                 return self._guarded(question, args)
 
         answer, was_there = self.answers.get_or_make(key, make, content_bytes)
-        return _as_kept(answer) if was_there else answer
+        return (_as_kept(answer) if was_there else answer), was_there
 
     def _is_quick(self, question: Callable, named: dict[str, Any]) -> bool:
         """Whether a question is answered without a forward pass, and in a moment."""

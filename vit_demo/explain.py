@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from vit_demo import answers, contract
-from vit_demo.checkpoints import assets, catalog
+from vit_demo.checkpoints import assets
 from vit_demo.checkpoints.hub_cache import tidied
 from vit_demo.checkpoints.offers import Offers
 from vit_demo.contract import CLASS_TOKEN, DEFAULT_OPTIONS, NATIVE_SIZE, RelevanceOptions, SizeChoice, TokenQuery
@@ -41,6 +41,7 @@ class Explainer:
     ids, folders, files): for one's own machine, never for a public page. What is kept is bounded by `limits`.
     `examples` are the labelled pictures that models without classes compare with; None: our own. `hub` answers whether
     the Hub can be reached; once `look_for_hub` has been called, the answer is renewed behind `statuses` after a minute.
+    `first` is the model that a page opens with, `only` those of the catalogue that are offered.
     """
 
     def __init__(
@@ -51,11 +52,14 @@ class Explainer:
         limits: Limits = Limits(),  # noqa: B008 – frozen
         examples: tuple[Example, ...] | None = None,
         hub: Callable[[], bool] | None = None,
+        first: str = "",
+        only: tuple[str, ...] = (),
     ):
         self._device, self._any_model = device, any_model
         self._limits = limits
         self._examples = examples
-        self._offers = Offers(hub)
+        self._offers = Offers(hub, first, only)
+        self._ready = threading.Event()
         compute = self._compute
         self._answer = gpu_task(compute)
         self._runs_elsewhere = self._answer is not compute  # true on ZeroGPU alone
@@ -81,27 +85,29 @@ class Explainer:
         """Imports torch and loads the default model, or where it cannot be had the best on this machine, so that the
         first visitor need not wait. Its id."""
         try:
-            return self.details(self.default_model()).card.id
+            model = self.details(self.default_model()).card.id
         except contract.DemoError:
-            return self.details(self.default_model(download=False)).card.id
+            model = self.details(self.default_model(download=False)).card.id
+        self._ready.set()
+        return model
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the first model is loaded."""
+        return self._ready.is_set()
+
+    def figures(self) -> contract.Figures:
+        """What was asked so far and how long it took, who waits, and what is kept."""
+        return self._made.figures() if self._made is not None else contract.Figures()
 
     def prepare_views(self, model: str) -> None:
         """Computes what the views of a loaded model share, so that the first look at them need not wait."""
         if not self._runs_elsewhere:  # on ZeroGPU each task has a process of its own, which would know nothing of it
             answers.details.prepare_views(self._engine, model)
 
-    def fetch(self, model: str) -> None:
-        """Puts a model's files on this machine without loading them."""
-        from vit_demo.checkpoints import embedded
-        from vit_demo.checkpoints.sources import find
-
-        card = catalog.card_of(model)
-        if card and card.source == "own":
-            return  # part of the package
-        if card and card.source == "embedded":
-            embedded.ensure()
-        else:
-            find(model)
+    def fetch_first(self) -> None:
+        """Puts the first model's files on this machine without loading them, as far as they can be had."""
+        self._offers.fetch_first()
 
     def details(self, model: str, progress: Callable[[int, int], None] | None = None) -> contract.ModelDetails:
         """What a model is made of; loads it."""
@@ -388,4 +394,4 @@ class Explainer:
     def _may_load(self, model: str) -> bool:
         """Whether this model may be loaded. On a public page not even a revision may be named: anybody can put weights
         into a pull request. The moments of our own training lie in the package, and have cards."""
-        return isinstance(model, str) and (self._any_model or catalog.card_of(model) is not None)
+        return isinstance(model, str) and (self._any_model or self._offers.offers(model))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 MEGABYTE = 1 << 20
 BASE_BYTES = 1200 * MEGABYTE  # Python, torch, Gradio and what a pass needs while it runs
-USUAL_BYTES = 4000 * MEGABYTE  # what a server is held to where the machine has more
+USUAL_BYTES = 3000 * MEGABYTE  # what a server is held to where the machine has more
 SHARE_OF_MACHINE = 0.8  # the system, and children that decode pictures, need the rest
 M_ARENA_MAX = -8  # glibc's malloc.h
 ARENAS = 2
@@ -95,7 +95,7 @@ class MemoryWatch:
     """Holds the process to `limit_bytes`: freed pieces go back to the system every few seconds while there is work,
     and where that is not enough, `let_go(bytes)` is asked to free that much of what is kept."""
 
-    def __init__(self, limit_bytes: int, let_go: Callable[[int], None], every_s: float = 2.0):
+    def __init__(self, limit_bytes: int, let_go: Callable[[int], None], every_s: float = 1.0):
         self.limit_bytes, self._let_go, self._every_s = limit_bytes, let_go, every_s
         # A single large question may pass the limit for a while, where the machine has room for it.
         self._full_bytes = max(limit_bytes, int(SHARE_OF_MACHINE * (machine_bytes() or 0)))

@@ -1,72 +1,109 @@
-"""A server's life: a folder of its own for visitors' files, and an end that loses nothing and leaves nothing."""
+"""A server's life: what it is told, what it tells of itself, and an end that loses nothing and leaves nothing."""
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from vit_demo.api.endpoints import add_endpoints
+from vit_demo.contract import DemoError
 from vit_demo.explain import Explainer
-from vit_demo.ui.launch import launch_arguments
+from vit_demo.gallery import read_gallery
+from vit_demo.memory import Limits
+from vit_demo.ui.build import build_demo
+from vit_demo.ui.launch import launch_arguments, mount_arguments
 
 if TYPE_CHECKING:
+    import fastapi
     import gradio as gr
 
-PREFIX, LOCK = "vit-demo-files-", "owner.lock"
-LEFT_AFTER_S = 24 * 3600  # where the system has no locks
 DRAIN_S = 20  # for questions under way when the server is told to end
-_locks: list[int] = []  # held as long as this process lives: the system frees them however it ends
+LOAD_AFTER_S = 2.5  # a first visitor's page comes before the import of torch, which would keep it from being answered
+SETTLE_S = 4  # a first visitor's first view comes before what later views share
+log = logging.getLogger("vit_demo")
 
 
-def own_folder(base: str | Path | None = None) -> Path:
-    """A new folder for uploads and results, in `base` (the system's folder for temporary files otherwise); those of
-    servers that are no longer there, however they ended, are removed."""
-    base = Path(base or tempfile.gettempdir()).resolve()
-    base.mkdir(parents=True, exist_ok=True)
-    for left in base.glob(f"{PREFIX}*"):
-        if _is_left(left):
-            shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
-    lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
-    _try_lock(lock)
-    _locks.append(lock)
-    return folder
+@dataclass(frozen=True)
+class Settings:
+    """What a server is told. `model` is the one that the page opens with, `models` those it offers; "" and () for what
+    is usual. `any_model` lets any Hub id, folder or file be typed: for one's own machine. `memory_gb` is the budget of
+    the whole process, None for 3 GB or what the machine allows. `auth` is (name, password)."""
+
+    device: str = "auto"
+    model: str = ""
+    models: tuple[str, ...] = ()
+    any_model: bool = False
+    memory_gb: float | None = None
+    most_visitors: int | None = None
+    auth: tuple[str, str] | None = None
+
+    @classmethod
+    def of_environment(cls) -> Settings:
+        """VIT_DEMO_DEVICE, _MODEL, _MODELS (separated by commas), _ANY_MODEL, _MEMORY_GB, _MAX_VISITORS, and _AUTH as
+        name:password. ValueError for what is no number."""
+
+        def read(name: str) -> str:
+            return os.environ.get(f"VIT_DEMO_{name}", "").strip()
+
+        name, colon, password = read("AUTH").partition(":")
+        return cls(
+            device=read("DEVICE") or "auto",
+            model=read("MODEL"),
+            models=tuple(one.strip() for one in read("MODELS").split(",") if one.strip()),
+            any_model=read("ANY_MODEL") == "1",
+            memory_gb=float(read("MEMORY_GB")) if read("MEMORY_GB") else None,
+            most_visitors=int(read("MAX_VISITORS")) if read("MAX_VISITORS") else None,
+            auth=(name, password) if colon else None,
+        )
 
 
-def _is_left(folder: Path) -> bool:
-    """Whether no process owns a folder any more."""
+def build(settings: Settings) -> tuple[gr.Blocks, Explainer]:
+    """The page with its endpoints, and the Explainer behind it. Nothing is loaded yet."""
+    examples = read_gallery()
+    budget = None if settings.memory_gb is None else int(settings.memory_gb * 1e9)
+    explainer = Explainer(
+        settings.device,
+        any_model=settings.any_model,
+        limits=Limits.of_machine(budget),
+        examples=examples,
+        first=settings.model,
+        only=settings.models,
+    )
+    demo = build_demo(explainer, examples, settings.any_model, settings.most_visitors)
+    add_endpoints(demo, explainer)
+    return demo, explainer
+
+
+def load(explainer: Explainer) -> None:
+    """What happens behind a page that stands: ask for the Hub, load the first model, compute what views share. A
+    visitor hears of what fails here."""
     try:
-        lock = os.open(folder / LOCK, os.O_RDWR)
-    except OSError:  # just being made, or another user's
-        return False
-    try:
-        locked = _try_lock(lock)
-        return locked if locked is not None else time.time() - folder.stat().st_mtime > LEFT_AFTER_S
-    finally:
-        os.close(lock)
+        explainer.look_for_hub()
+        model = explainer.warm_up()
+        time.sleep(SETTLE_S)
+        explainer.prepare_views(model)
+    except DemoError as error:
+        log.warning("the first model is not ready: %s", error)
 
 
-def _try_lock(lock: int) -> bool | None:
-    """Whether this process has the lock now; None where the system has no such locks."""
-    try:
-        import fcntl
-    except ImportError:
-        return None
-    with suppress(OSError):
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False
+def load_behind(explainer: Explainer) -> None:
+    """`load`, in a thread of its own, a moment later."""
+    waiting = threading.Timer(LOAD_AFTER_S, load, (explainer,))
+    waiting.daemon = True
+    waiting.start()
 
 
-def serve(demo: gr.Blocks, explainer: Explainer, folder: Path | None = None, **launch) -> None:
+def serve(demo: gr.Blocks, explainer: Explainer, folder: Path | None = None, **launch: Any) -> None:
     """Runs the page until the process is told to end (SIGINT, SIGTERM): then no new questions are taken, those under
     way are answered, `folder` is removed, and the process ends. A second signal ends it at once. `launch` are
     arguments of gradio's launch besides those of ui/launch.py."""
@@ -77,7 +114,8 @@ def serve(demo: gr.Blocks, explainer: Explainer, folder: Path | None = None, **l
             _end_process(folder, 1)
         ending.set()
 
-    demo.launch(prevent_thread_lock=True, **{**launch_arguments(), **launch})
+    app, _, _ = demo.launch(prevent_thread_lock=True, **{**launch_arguments(), "mcp_server": _has_mcp(), **launch})
+    add_reports(app, explainer)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
     while not ending.wait(0.5):  # with a time-out, so that the signal is heard on every system
@@ -85,6 +123,78 @@ def serve(demo: gr.Blocks, explainer: Explainer, folder: Path | None = None, **l
     explainer.close(DRAIN_S)
     demo.close(verbose=False)
     _end_process(folder, 0)
+
+
+def mount(app: fastapi.FastAPI, path: str = "/vit", settings: Settings | None = None) -> fastapi.FastAPI:
+    """Puts the page under a path of a site of yours: `vit_demo.mount(app, "/vit")`. The first model loads behind it.
+    `settings` None: as the environment says."""
+    import gradio as gr
+
+    settings = settings or Settings.of_environment()
+    demo, explainer = build(settings)
+    add_reports(app, explainer, path)  # before the page, which answers everything below its path
+    load_behind(explainer)
+    return gr.mount_gradio_app(app, demo, path, auth=settings.auth, mcp_server=_has_mcp(), **mount_arguments(demo))
+
+
+def _has_mcp() -> bool:
+    """Whether the questions can be offered as tools for agents: the extra vit-demo[mcp] is installed."""
+    return importlib.util.find_spec("mcp") is not None
+
+
+# -------------------------------------------------------------------------------------------------------------- reports
+
+
+def add_reports(app: fastapi.FastAPI, explainer: Explainer, path: str = "") -> None:
+    """`/health`: 200 once the first model answers, 503 before. Where prometheus-client is installed, `/metrics`."""
+    from fastapi import Response
+
+    def health() -> Response:
+        ready = explainer.is_ready
+        return Response("ready\n" if ready else "loading\n", 200 if ready else 503, media_type="text/plain")
+
+    app.add_api_route(f"{path}/health", health, include_in_schema=False)
+    if importlib.util.find_spec("prometheus_client") is not None:
+        from prometheus_client import CollectorRegistry, generate_latest
+        from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+        registry = CollectorRegistry()
+        registry.register(_Collector(explainer))
+
+        def metrics() -> Response:
+            return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+        app.add_api_route(f"{path}/metrics", metrics, include_in_schema=False)
+
+
+class _Collector:
+    """The Explainer's figures as Prometheus wants them, read when they are asked for."""
+
+    def __init__(self, explainer: Explainer):
+        self._explainer = explainer
+
+    def collect(self):
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
+
+        figures = self._explainer.figures()
+        seconds = SummaryMetricFamily("vit_demo_question_seconds", "From asking to the answer", labels=["question"])
+        kept = CounterMetricFamily("vit_demo_answers_kept", "Answers that were there already", labels=["question"])
+        failed = CounterMetricFamily("vit_demo_questions_failed", "Questions without an answer", labels=["question"])
+        for name, one in figures.questions.items():
+            seconds.add_metric([name], one.asked, one.seconds)
+            kept.add_metric([name], one.kept)
+            failed.add_metric([name], one.failed)
+        held = GaugeMetricFamily("vit_demo_kept_bytes", "Bytes kept, by what they are", labels=["kind"])
+        for kind, count in figures.kept_bytes.items():
+            held.add_metric([kind], count)
+        yield from (seconds, kept, failed, held)
+        yield GaugeMetricFamily("vit_demo_waiting", "Questions that wait for a place", value=figures.waiting)
+        yield GaugeMetricFamily("vit_demo_ready", "1 once the first model answers", value=self._explainer.is_ready)
+        if figures.memory_bytes is not None:
+            yield GaugeMetricFamily("vit_demo_memory_bytes", "Resident memory", value=figures.memory_bytes)
+
+
+# -------------------------------------------------------------------------------------------------------------- the end
 
 
 def _end_process(folder: Path | None, status: int) -> None:

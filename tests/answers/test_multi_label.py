@@ -99,7 +99,7 @@ def test_the_terminal_sums_nothing_up(folder, image, tmp_path, capsys, probabili
     main((*arguments, "--json"))
     answer = json.loads(capsys.readouterr().out)
     assert (answer["multi_label"], answer["rest"]) == (True, None)
-    assert answer["classes"][0]["probability"] == pytest.approx(probabilities.max(), abs=1e-5)
+    assert answer["probabilities"][0] == pytest.approx(probabilities.max(), abs=1e-5)
 
 
 @pytest.mark.parametrize("problem", [None, "single_label_classification"])

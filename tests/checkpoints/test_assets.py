@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from vit_demo.checkpoints import assets, catalog
+from vit_demo.checkpoints import assets, catalog, offers
 from vit_demo.checkpoints.assets import DIGITS_ID, DINO_DIGITS_ID, FOLDER, file_of, is_own, moments, record_of
 from vit_demo.checkpoints.load import load_model
 from vit_demo.contract import ModelError, SizeChoice
@@ -92,7 +92,7 @@ def test_a_public_page_offers_the_moments_and_no_other_revision():
     assert not explainer._may_load(f"{DIGITS_ID}@refs/pr/1")
     assert not explainer._may_load("timm/vit_small_patch16_224.dino@refs/pr/1")
     assert not explainer._may_load(str(file_of(DIGITS_ID)))
-    explainer.fetch(DIGITS_ID)  # nothing to fetch, and nobody is asked
+    offers.fetch(DIGITS_ID)  # nothing to fetch, and nobody is asked
 
 
 def test_all_assets_together_are_small():

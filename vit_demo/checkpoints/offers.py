@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 
-from vit_demo.checkpoints import catalog
+from vit_demo.checkpoints import catalog, embedded
 from vit_demo.checkpoints.reach import HubWatch
-from vit_demo.contract import ModelStatus
+from vit_demo.checkpoints.sources import find
+from vit_demo.contract import DemoError, ModelStatus
 
 LAST_S = 3.0  # for so long a look at dozens of folders is believed
 
@@ -16,10 +18,11 @@ class Offers:
     """The catalogue's models with whether each is on this machine or can be fetched. Safe to share between threads.
 
     `hub` answers whether the Hub can be reached; once `look_for_hub` has been called, the answer is renewed behind
-    `statuses` after a minute."""
+    `statuses` after a minute. `first` is the model that a page opens with, `only` those on offer; as the catalogue says
+    where they are empty."""
 
-    def __init__(self, hub: Callable[[], bool] | None = None):
-        self._hub = HubWatch(hub)
+    def __init__(self, hub: Callable[[], bool] | None = None, first: str = "", only: tuple[str, ...] = ()):
+        self._hub, self._first, self._only = HubWatch(hub), first, only
         self._seen: tuple[float, bool | None, tuple[ModelStatus, ...]] | None = None
 
     def look_for_hub(self) -> bool:
@@ -31,8 +34,15 @@ class Offers:
         self._hub.renew()
         known, now, seen = self._hub.known, time.monotonic(), self._seen
         if seen is None or seen[1] is not known or now - seen[0] > LAST_S:
-            self._seen = seen = now, known, catalog.statuses(known)
+            every = catalog.statuses(known)
+            offered = tuple(one for one in every if one.card.id in self._only) if self._only else every
+            self._seen = seen = now, known, offered
         return seen[2]
+
+    def offers(self, model: str) -> bool:
+        """Whether a model of the catalogue is on offer. The moments of our own training go with their model."""
+        card = catalog.card_of(model)
+        return card is not None and (not self._only or model.partition("@")[0] in self._only)
 
     def look_again(self) -> None:
         """A model may just have come to this machine."""
@@ -41,6 +51,8 @@ class Offers:
     def default_model(self, download: bool = True) -> str:
         """The model that the page opens with; without `download`, the best that is on this machine. Where one that
         predicts classes would have to be downloaded, the Hub is asked for first (3 seconds at most, once)."""
+        if self._first:
+            return self._first
         model = catalog.default_model(self.statuses(), download)
         card = catalog.card_of(model)
         predicts = card is not None and card.has_head and card.source == "hub"
@@ -48,3 +60,20 @@ class Offers:
             self.look_for_hub()
             return catalog.default_model(self.statuses())
         return model
+
+    def fetch_first(self) -> None:
+        """Puts the first model's files on this machine, as far as they can be had: a visitor hears of what fails."""
+        with contextlib.suppress(DemoError):
+            self.look_for_hub()
+            fetch(self.default_model())
+
+
+def fetch(model: str) -> None:
+    """Puts a model's files on this machine without loading them. Raises ModelError."""
+    card = catalog.card_of(model)
+    if card and card.source == "own":
+        return  # part of the package
+    if card and card.source == "embedded":
+        embedded.ensure()
+    else:
+        find(model)

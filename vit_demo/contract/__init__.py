@@ -62,6 +62,7 @@ from vit_demo.contract.features import (
     SegmentMethod,
     TokenNorms,
 )
+from vit_demo.contract.figures import Figures, QuestionFigures
 from vit_demo.contract.own_classes import OwnClasses, OwnPrediction, PictureVectors
 from vit_demo.contract.predict import Neighbours, Prediction
 from vit_demo.contract.questions import ExplainerProtocol
@@ -79,6 +80,8 @@ from vit_demo.contract.relevance import (
 )
 
 __all__ = [
+    "Figures",
+    "QuestionFigures",
     "IMAGENET_MEAN",
     "IMAGENET_STD",
     "HALF_MEAN",

@@ -10,6 +10,7 @@ from vit_demo.contract import ExplainerProtocol
 from vit_demo.gallery import Example
 from vit_demo.text import say
 from vit_demo.ui import events
+from vit_demo.ui.blocks import PageBlocks
 from vit_demo.ui.kit.choices import LenientRadio
 from vit_demo.ui.kit.inputs import SafeImage
 from vit_demo.ui.kit.static import page_style
@@ -17,6 +18,7 @@ from vit_demo.ui.kit.view import ExampleStrip, strip_value
 from vit_demo.ui.page import LIGHT, QUEUED, QUIET, STATE, Page
 from vit_demo.ui.tab import Tab
 from vit_demo.ui.tabs import FIRST, TABS
+from vit_demo.ui.visitors import Visitors
 
 QUEUE_SIZE = 300  # the last resort: the Explainer says long before that there are too many
 OPEN_TAB = "document.querySelector('#vd-tabs [role=tab][aria-selected=true]').dataset.tabId"
@@ -24,10 +26,16 @@ OPEN_TAB = "document.querySelector('#vd-tabs [role=tab][aria-selected=true]').da
 SHOW_OPEN_TAB = f"() => {{ document.getElementById('vd-show-' + {OPEN_TAB}).click(); return []; }}"
 
 
-def build_demo(explainer: ExplainerProtocol, examples: tuple[Example, ...], any_model: bool = False) -> gr.Blocks:
-    """The whole page around an explainer. `any_model` lets ids, folders and files be typed."""
+def build_demo(
+    explainer: ExplainerProtocol,
+    examples: tuple[Example, ...],
+    any_model: bool = False,
+    most_visitors: int | None = None,
+) -> gr.Blocks:
+    """The whole page around an explainer. `any_model` lets ids, folders and files be typed; more than `most_visitors`
+    at a time are asked to come back."""
     page = Page(explainer, examples)
-    with gr.Blocks(title=say("page.title"), analytics_enabled=False, delete_cache=(600, 3000)) as demo:
+    with PageBlocks(title=say("page.title"), analytics_enabled=False, delete_cache=(600, 3000)) as demo:
         gr.HTML(f"<style>{page_style()}</style>", elem_id="vd-style")  # here, it is also there when mounted in a site
         # In the browser, not in gradio's session: a server that has forgotten a visitor, or is another, goes on from it
         page.add("good_model", gr.Textbox("", visible="hidden", elem_id="vd-good-model"))
@@ -46,7 +54,8 @@ def build_demo(explainer: ExplainerProtocol, examples: tuple[Example, ...], any_
                 tab.wire(page)
         for tab in TABS:
             _wire_tab(page, tab, tabs[tab.name])
-        _wire_page(demo, page)
+        _wire_page(demo, page, Visitors(most_visitors))
+    demo.language = page.parts["language"]
     demo.queue(max_size=QUEUE_SIZE, api_open=False)  # nobody passes by the queue and its bounds
     return demo
 
@@ -123,7 +132,7 @@ def _wire_tab(page: Page, tab: Tab, component: gr.Tab) -> None:
     page.parts[f"{tab.name}_show"].click(**show)
 
 
-def _wire_page(demo: gr.Blocks, page: Page) -> None:
+def _wire_page(demo: gr.Blocks, page: Page, visitors: Visitors) -> None:
     """What happens to the page as a whole: opening it, choosing picture, model, size, language."""
     parts, explainer, examples = page.parts, page.explainer, page.examples
     show = dict(fn=None, js=SHOW_OPEN_TAB, api_visibility="private")
@@ -140,15 +149,16 @@ def _wire_page(demo: gr.Blocks, page: Page) -> None:
     about = ("language", "examples", "model", "card", "status", "image", "side", "keep_shape", "selection")
     first_out = (*about, *FIRST.outputs)
     first = page.plain_listener(
-        partial(events.first_look, FIRST, explainer, examples), (), first_out, extra="request", **QUIET
+        partial(events.first_look, FIRST, explainer, examples, visitors), (), first_out, extra="request", **QUIET
     )
     translate = page.words.listener(parts["language"])
 
     def left(request: gr.Request) -> None:  # the page was closed: nobody waits for what it asked
+        visitors.leave(request.session_hash)
         explainer.forget(request.session_hash or "")
 
     demo.unload(left)
-    loaded = demo.load(**first).then(**translate).then(**load)
+    loaded = demo.load(**first).success(**translate).success(**load)
     loaded.success(**show)
     loaded.then(**marks)
     spoken = parts["language"].input(**translate)

@@ -22,6 +22,7 @@ from vit_demo.ui.kit.view import strip_value
 from vit_demo.ui.page import Updates
 from vit_demo.ui.state import Selection, page_state
 from vit_demo.ui.tab import Tab
+from vit_demo.ui.visitors import Visitors
 
 # (component, event) after which the page asks something else: what still computes for the question before is stopped.
 NEW_QUESTION = (
@@ -182,11 +183,19 @@ def pick_example(examples: tuple[Example, ...], event: dict) -> Updates:
 
 
 def first_look(
-    tab: Tab, explainer: ExplainerProtocol, examples: tuple[Example, ...], request: gr.Request | None
+    tab: Tab,
+    explainer: ExplainerProtocol,
+    examples: tuple[Example, ...],
+    visitors: Visitors,
+    request: gr.Request | None,
 ) -> Updates:
     """Before any model is there: the language, the list of models, what a link asks for, and what the first tab shows
     while the model loads."""
     language = language_of_request(request)
+    try:
+        visitors.enter(getattr(request, "session_hash", None))
+    except DemoError as error:  # the page does not know yet which language is the visitor's
+        raise gr.Error(error.say(language), duration=None, print_exception=False) from None
     wanted = dict(request.query_params) if request is not None else {}
     statuses = explainer.statuses()
     cards = {status.card.id: status.card for status in statuses}

@@ -39,8 +39,15 @@ def launch_arguments() -> dict:
         enable_monitoring=False,
         footer_links=[],
         show_error=False,
-        ssr_mode=False,
-        share=False,
+        ssr_mode=False,  # needs Node on the server, and gains nothing: the views are drawn in the browser
         state_session_capacity=200,
         max_threads=THREADS,
     )
+
+
+def mount_arguments(demo: gr.Blocks) -> dict:
+    """The same for `gr.mount_gradio_app`, which has fewer; what it has no argument for is set on the page."""
+    every = launch_arguments()
+    demo.max_threads = demo._queue.max_thread_count = every.pop("max_threads")
+    demo.state_session_capacity = every.pop("state_session_capacity")
+    return every

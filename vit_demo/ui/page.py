@@ -184,6 +184,8 @@ def _streams(handler: Callable) -> bool:
 
 def _message(error: Exception, handler: Callable, language: str) -> gr.Error:
     """What a visitor reads of an error."""
+    if isinstance(error, gr.Error):
+        return error  # a sentence already
     if isinstance(error, DemoError):
         return gr.Error(escape(error.say(language)), print_exception=False)
     if isinstance(error, Gone):

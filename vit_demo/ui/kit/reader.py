@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,11 +54,19 @@ def read_file(path: str, most_px: int | None = None) -> Picture:
     if digest is None:
         digest, content = read()
         _digests.get_or_make(place, lambda: digest, lambda _: DIGEST_BYTES)
+    return _decode(digest, lambda: content or read()[1], most_px)
 
+
+def read_bytes(data: bytes, most_px: int | None = None) -> Picture:
+    """The same for a file's bytes."""
+    return _decode(file_digest(data), lambda: data, most_px)
+
+
+def _decode(digest: str, content: Callable[[], bytes], most_px: int | None) -> Picture:
     def make() -> np.ndarray | DemoError:
         try:
             with _decoders:
-                pixels = decode_untrusted(content or read()[1])
+                pixels = decode_untrusted(content())
         except DemoError as error:
             if error.key == NOT_LOOKED_AT:
                 raise

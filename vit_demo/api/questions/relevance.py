@@ -1,0 +1,118 @@
+"""What a score came from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from vit_demo import contract
+from vit_demo.api.questions.base import (
+    Baseline,
+    Picture,
+    Result,
+    over,
+    question,
+    side_by_side,
+    size_of,
+)
+from vit_demo.contract import DemoError, ExplainerProtocol, RelevanceOptions, SizeChoice
+from vit_demo.contract.relevance import METHODS, QUICK_METHODS
+from vit_demo.plain import as_plain
+
+
+@question(contract.Targets)
+def targets(
+    explainer: ExplainerProtocol,
+    picture: Picture,
+    model: str = "",
+    size_px: int = 0,
+    keep_shape: bool = False,
+    top: int = 5,
+) -> Result:
+    """What relevance can be asked for: the model's classes, or the example pictures for a model without a classifier.
+
+    Parameters:
+        top: how many of the best are named in `best`
+    """
+    return Result(as_plain(explainer.targets(picture, model, size_of(size_px, keep_shape), top)))
+
+
+@question(contract.Relevance, picture=True)
+def relevance(
+    explainer: ExplainerProtocol,
+    picture: Picture,
+    model: str = "",
+    target: str = "",
+    methods: list[Annotated[str, Literal[METHODS]]] | None = None,
+    size_px: int = 0,
+    keep_shape: bool = False,
+    baseline: Baseline = "mean",
+    start_layer: int = 1,
+    discard: float = 0.0,
+    seed: int = 0,
+) -> Result:
+    """Which patches a score came from, by several methods that need not agree. The picture shows every map over what
+    the model saw, each on its own scale.
+
+    Parameters:
+        target: a class, by name or by number from 1; "" for the most probable
+        methods: of attention, rollout, gradient_rollout, chefer, legrad, grad_cam, gradient_input (quick), and
+            integrated_gradients, occlusion, random_masks (they run the model many times); none for all quick ones
+        baseline: what stands where the picture is hidden: its mean colour, a blur, or black
+        start_layer: rollout and Chefer: the layer, from 1, down to which they walk
+        discard: rollout: the share of a layer's entries, the lowest, that is set to 0
+        seed: of the random masks
+    """
+    size = size_of(size_px, keep_shape)
+    chosen = tuple(methods) if methods else QUICK_METHODS
+    options = RelevanceOptions(discard=discard, start_layer=start_layer - 1, baseline=baseline, seed=seed)
+    answer = explainer.relevance(
+        picture, model, size, _target(explainer, picture, model, size, target), chosen, options
+    )
+    laid = [over(answer.picture, one.values, one.signed) for one in answer.maps]
+    return Result(as_plain(answer), side_by_side(laid))
+
+
+@question(contract.Faithfulness)
+def faithfulness(
+    explainer: ExplainerProtocol,
+    picture: Picture,
+    model: str = "",
+    target: str = "",
+    method: Literal[METHODS] | Literal["random"] = "chefer",
+    size_px: int = 0,
+    keep_shape: bool = False,
+    baseline: Baseline = "mean",
+    steps: int = 16,
+    seed: int = 0,
+) -> Result:
+    """How far a method's map can be trusted: the score while patches are hidden (deletion), or shown (insertion), most
+    relevant first. A good map has a small area under deletion, a large one under insertion, and beats "random".
+
+    Parameters:
+        target: a class, by name or by number from 1; "" for the most probable
+        method: whose map orders the patches; "random" draws the order
+        steps: points of the curves
+        seed: of the random order
+    """
+    size = size_of(size_px, keep_shape)
+    number = _target(explainer, picture, model, size, target)
+    values = None
+    if method != "random":
+        options = RelevanceOptions(baseline=baseline, seed=seed)
+        values = explainer.relevance(picture, model, size, number, (method,), options).maps[0].values
+    return Result(as_plain(explainer.faithfulness(picture, model, size, number, values, baseline, steps, seed)))
+
+
+def _target(explainer: ExplainerProtocol, picture: Picture, model: str, size: SizeChoice, target: str) -> int:
+    """The number from 0 of a target given by name, by number from 1, or as "" for the best."""
+    known = explainer.targets(picture, model, size, 1)
+    target = target.strip()
+    if not target:
+        return known.best[0] if known.best else 0
+    wanted = target.casefold()
+    for number, name in enumerate(known.names):
+        if wanted == name.casefold():
+            return number
+    if target.isdecimal() and 1 <= int(target[:9]) <= len(known.names):
+        return int(target) - 1
+    raise DemoError("api.no_such_target", name=target[:80], count=len(known.names))

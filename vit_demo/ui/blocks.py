@@ -1,0 +1,50 @@
+"""gr.Blocks with two things of ours: a configuration without what nobody reads, and one place where a browser's values
+that are none are told in a sentence."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import gradio as gr
+from gradio.components.api_component import Api
+
+from vit_demo.text import say
+from vit_demo.ui.kit.inputs import language_of
+
+log = logging.getLogger(__name__)
+SCHEMAS = ("api_info", "api_info_as_input", "api_info_as_output", "example_inputs")
+
+
+class PageBlocks(gr.Blocks):
+    """gr.Blocks, whose own components are asked for by no program: their schemas, half of what a page weighs, are left
+    out. Endpoints (gr.api) keep theirs, once. `language` is the component that says a visitor's language."""
+
+    language: gr.components.Component | None = None
+
+    def get_config_file(self):
+        config = super().get_config_file()
+        for component in config["components"]:
+            endpoint = isinstance(self.blocks.get(component["id"]), Api)
+            for name in SCHEMAS[1:] if endpoint else SCHEMAS:
+                component.pop(name, None)
+            if endpoint:  # never drawn: no front end has to find its code
+                component.pop("component_class_id", None)
+                component["props"].pop("_api_info", None)
+        return config
+
+    async def preprocess_data(self, block_fn, inputs: list[Any], state, explicit_call: bool = False):
+        """Gradio's own, but for values that its components cannot take: people never send any, programs do."""
+        try:
+            return await super().preprocess_data(block_fn, inputs, state, explicit_call)
+        except Exception as error:
+            log.warning("a value that is none of its kind was refused: %s", type(error).__name__)
+            raise gr.Error(say("page.bad_value", self._language_of(block_fn, inputs)), print_exception=False) from None
+
+    def _language_of(self, block_fn, inputs: object) -> str:
+        """What the visitor's browser says with this very event."""
+        if isinstance(inputs, list):
+            for component, value in zip(block_fn.inputs, inputs, strict=False):
+                if component is self.language:
+                    return language_of(value if isinstance(value, str) else None)
+        return language_of(None)
