@@ -25,8 +25,7 @@ settings = Settings.of_environment()
 demo, explainer = build(settings)
 
 if ON_SPACE and "SPACES_ZERO_GPU" in os.environ:
-    # ZeroGPU loads models in the workers that it forks; the files should be there before
-    explainer.fetch_first()
+    explainer.preload()  # ZeroGPU forks this process for each task
 
 if __name__ == "__main__":
     load_behind(explainer)

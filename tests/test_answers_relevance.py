@@ -57,7 +57,7 @@ def shared():
 
 def one_threaded(**options) -> Explainer:
     explainer = Explainer("cpu", **options)
-    _ = explainer.hardware  # makes the engine, which sets torch's threads
+    _ = explainer._engine  # made here, which sets torch's threads
     torch.set_num_threads(1)
     return explainer
 

@@ -7,8 +7,8 @@ import hashlib
 import inspect
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -235,6 +235,13 @@ class Engine:
             return self.models.get_or_make(name, make, lambda loaded: loaded.nbytes)[0]
         finally:
             followers.remove(progress)
+
+    def load_all(self, names: Iterable[str]) -> None:
+        """Loads models one after the other as far as memory goes; those that cannot be had are passed over."""
+        for name in names:
+            if self.models.nbytes < self.models.limit_bytes:
+                with suppress(DemoError):
+                    self.load(name)
 
     def prepared(self, image: np.ndarray, loaded: LoadedModel, size: SizeChoice) -> PreparedImage:
         """A picture (H, W, 3) uint8 as that model gets it, from memory where the same bytes were prepared before: one

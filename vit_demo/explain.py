@@ -20,7 +20,7 @@ from vit_demo.contract import DemoError as DemoError
 from vit_demo.contract.relevance import QUICK_METHODS
 from vit_demo.gallery import EXAMPLES as EXAMPLES
 from vit_demo.gallery import Example, read_gallery
-from vit_demo.hardware import Hardware, choose_hardware, gpu_task
+from vit_demo.hardware import choose_hardware, gpu_task, heed_the_fork
 from vit_demo.ink import ink_of_photograph
 from vit_demo.memory import Limits
 from vit_demo.preprocess import as_rgb
@@ -105,9 +105,11 @@ class Explainer:
         if not self._runs_elsewhere:  # on ZeroGPU each task has a process of its own, which would know nothing of it
             answers.details.prepare_views(self._engine, model)
 
-    def fetch_first(self) -> None:
-        """Puts the first model's files on this machine without loading them, as far as they can be had."""
+    def preload(self) -> None:
+        """Loads the first model, and those on this machine as far as memory goes. For ZeroGPU, where questions run in
+        processes that are forked from this one and should find the models there."""
         self._offers.fetch_first()
+        self._engine.load_all(self._offers.on_disk())
 
     def details(self, model: str, progress: Callable[[int, int], None] | None = None) -> contract.ModelDetails:
         """What a model is made of; loads it."""
@@ -371,6 +373,8 @@ class Explainer:
         """The one way to the model: `answer` is a function of vit_demo/answers, which gets the engine and `args`.
 
         On ZeroGPU it runs in another process, so arguments and answers are plain data that pickle."""
+        if self._runs_elsewhere:
+            heed_the_fork()
         return self._engine.answer(answer, *args)
 
     @property
@@ -386,10 +390,6 @@ class Explainer:
 
     def _gallery(self) -> tuple[Example, ...]:
         return read_gallery() if self._examples is None else self._examples
-
-    @property
-    def hardware(self) -> Hardware:
-        return self._engine.hardware
 
     def _may_load(self, model: str) -> bool:
         """Whether this model may be loaded. On a public page not even a revision may be named: anybody can put weights

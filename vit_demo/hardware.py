@@ -48,3 +48,11 @@ def gpu_task(function: Callable) -> Callable:
     """
     spaces = sys.modules.get("spaces")
     return spaces.GPU(duration=GPU_SECONDS)(function) if spaces else function
+
+
+def heed_the_fork() -> None:
+    """In a process that was forked from one that has computed: OpenMP's threads are not there, and torch would wait for
+    them for ever."""
+    import torch
+
+    torch.set_num_threads(1)

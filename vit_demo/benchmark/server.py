@@ -23,18 +23,20 @@ def running(app: Path, folder: Path, variables: Mapping[str, str] = {}) -> Itera
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     env = {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(folder), "HF_HUB_OFFLINE": "1"}
-    quiet = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    process = subprocess.Popen(
-        [sys.executable, app.name], cwd=app.parent, env={**os.environ, **env, **variables}, **quiet
-    )
+    log = folder.parent / f"{folder.name}.log"
+    with log.open("wb") as output:
+        told = {**os.environ, **env, **variables}
+        command = [sys.executable, app.name]
+        process = subprocess.Popen(command, cwd=app.parent, env=told, stdout=output, stderr=output)
     try:
-        yield _answering(f"http://127.0.0.1:{port}/", process), process
+        yield _answering(f"http://127.0.0.1:{port}/", process, log), process
     finally:
         process.terminate()
         process.wait(60)
+        log.unlink(missing_ok=True)
 
 
-def _answering(url: str, process: subprocess.Popen) -> str:
+def _answering(url: str, process: subprocess.Popen, log: Path) -> str:
     end = time.monotonic() + START_WITHIN_S
     while time.monotonic() < end and process.poll() is None:
         try:
@@ -42,7 +44,7 @@ def _answering(url: str, process: subprocess.Popen) -> str:
             return url
         except OSError:
             time.sleep(0.2)
-    raise RuntimeError("the app did not start")
+    raise RuntimeError(f"the app did not start: {log.read_text(errors='replace')[-3000:]}")
 
 
 def memory_mb(process: subprocess.Popen) -> float | None:

@@ -61,6 +61,11 @@ class Offers:
             return catalog.default_model(self.statuses())
         return model
 
+    def on_disk(self) -> tuple[str, ...]:
+        """The models whose weights are on this machine, the first one first."""
+        here = [one.card.id for one in self.statuses() if one.availability == "on_disk"]
+        return tuple(sorted(here, key=lambda model: model != self.default_model(download=False)))
+
     def fetch_first(self) -> None:
         """Puts the first model's files on this machine, as far as they can be had: a visitor hears of what fails."""
         with contextlib.suppress(DemoError):
