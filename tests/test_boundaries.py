@@ -32,7 +32,7 @@ def rules() -> dict[str, set[str]]:
 
 MAY = rules()
 ONLY_INSIDE_FUNCTIONS = {
-    **dict.fromkeys(MAY, "timm transformers onnx umap"),
+    **dict.fromkeys(MAY, "timm transformers onnx umap ray"),
     "explain": "torch timm transformers huggingface_hub safetensors",
     "cli": "torch timm transformers training benchmark checkpoints render",
 }

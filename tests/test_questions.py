@@ -188,7 +188,7 @@ def test_the_walk_knows_every_question(explainer, models):
 @pytest.mark.parametrize("question", sorted(set(QUESTIONS) - {"ink_of_photograph", "forget"}))
 def test_what_goes_in_and_comes_out_pickles(question, explainer, models, monkeypatch):
     """On ZeroGPU both cross into another process: here they cross into bytes and back, on the way in and out."""
-    crossed, compute = [], explainer._compute
+    crossed, compute = [], explainer.compute
 
     def elsewhere(function, *arguments):
         function, arguments = pickle.loads(pickle.dumps((function, arguments)))

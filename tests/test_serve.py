@@ -44,7 +44,7 @@ SERVER = """
         return 1
 
     with gr.Blocks() as demo:
-        gr.Button().click(lambda: explainer._compute(slow), None, None, api_name="slow")
+        gr.Button().click(lambda: explainer.compute(slow), None, None, api_name="slow")
 
     serve(demo, explainer, folder, quiet=True, server_port=int(sys.argv[3]))
 """

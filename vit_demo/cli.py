@@ -109,7 +109,16 @@ def _add_serve(commands) -> None:
     serve.add_argument("--max-visitors", type=int, help="at a time; VIT_DEMO_MAX_VISITORS")
     serve.add_argument("--memory-gb", type=float, help="of the whole process; VIT_DEMO_MEMORY_GB")
     serve.add_argument("--device", help="auto, cpu, cuda, cuda:1, mps; VIT_DEMO_DEVICE")
+    serve.add_argument("--cluster", help="the address of a Ray cluster whose replicas answer; auto; VIT_DEMO_CLUSTER")
     serve.set_defaults(command=_serve)
+
+    replicas = commands.add_parser("replicas", help="Explainers on a Ray cluster, for `serve --cluster`")
+    replicas.add_argument("--cluster", default="auto", help="its address; auto: the one on this machine")
+    replicas.add_argument("--least", type=int, default=1)
+    replicas.add_argument("--most", type=int, default=4)
+    replicas.add_argument("--cpus", type=float, default=2, help="that each is given")
+    replicas.add_argument("--gpus", type=float, default=0, help="that each is given")
+    replicas.set_defaults(command=_replicas)
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -126,6 +135,7 @@ def _serve(options: argparse.Namespace) -> None:
         "VIT_DEMO_MAX_VISITORS": options.max_visitors,
         "VIT_DEMO_MEMORY_GB": options.memory_gb,
         "VIT_DEMO_DEVICE": options.device,
+        "VIT_DEMO_CLUSTER": options.cluster,
     }
     os.environ.update({name: str(value) for name, value in variables.items() if value is not None})
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -144,6 +154,16 @@ def _serve(options: argparse.Namespace) -> None:
     demo, explainer = build(settings)
     load_behind(explainer)
     serve(demo, explainer, folder, auth=settings.auth)
+
+
+def _replicas(options: argparse.Namespace) -> None:
+    """What each replica is told comes from the VIT_DEMO_ variables, as for a server."""
+    from vit_demo import cluster
+    from vit_demo.serve import Settings
+
+    cluster.connect(options.cluster)
+    cluster.deploy(Settings.of_environment().explainer, options.least, options.most, options.cpus, options.gpus)
+    print(f"{options.least} to {options.most} replicas; `vit-demo serve --cluster {options.cluster}` asks them")
 
 
 def _explainer(device: str = "auto") -> Explainer:

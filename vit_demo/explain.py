@@ -60,9 +60,9 @@ class Explainer:
         self._examples = examples
         self._offers = Offers(hub, first, only)
         self._ready = threading.Event()
-        compute = self._compute
+        compute = self.compute
         self._answer = gpu_task(compute)
-        self._runs_elsewhere = self._answer is not compute  # true on ZeroGPU alone
+        self._runs_elsewhere = self._answer is not compute  # true on ZeroGPU, and for a ClusterExplainer
         self._made: Engine | None = None
         self._making = threading.Lock()
 
@@ -369,7 +369,7 @@ class Explainer:
         if self._made is not None:
             self._made.forget(visitor)
 
-    def _compute(self, answer: Callable[..., T], *args) -> T:
+    def compute(self, answer: Callable[..., T], *args) -> T:
         """The one way to the model: `answer` is a function of vit_demo/answers, which gets the engine and `args`.
 
         On ZeroGPU it runs in another process, so arguments and answers are plain data that pickle."""

@@ -37,7 +37,8 @@ log = logging.getLogger("vit_demo")
 class Settings:
     """What a server is told. `model` is the one that the page opens with, `models` those it offers; "" and () for what
     is usual. `any_model` lets any Hub id, folder or file be typed: for one's own machine. `memory_gb` is the budget of
-    the whole process, None for 3 GB or what the machine allows. `auth` is (name, password)."""
+    the whole process, None for 3 GB or what the machine allows. `auth` is (name, password). `cluster` is the address of
+    a Ray cluster whose replicas answer instead of this process."""
 
     device: str = "auto"
     model: str = ""
@@ -46,11 +47,12 @@ class Settings:
     memory_gb: float | None = None
     most_visitors: int | None = None
     auth: tuple[str, str] | None = None
+    cluster: str = ""
 
     @classmethod
     def of_environment(cls) -> Settings:
-        """VIT_DEMO_DEVICE, _MODEL, _MODELS (separated by commas), _ANY_MODEL, _MEMORY_GB, _MAX_VISITORS, and _AUTH as
-        name:password. ValueError for what is no number."""
+        """The variables VIT_DEMO_DEVICE, _MODEL, _MODELS (separated by commas), _ANY_MODEL (1), _MEMORY_GB,
+        _MAX_VISITORS, _CLUSTER, and _AUTH (name:password). ValueError for what is no number."""
 
         def read(name: str) -> str:
             return os.environ.get(f"VIT_DEMO_{name}", "").strip()
@@ -64,21 +66,32 @@ class Settings:
             memory_gb=float(read("MEMORY_GB")) if read("MEMORY_GB") else None,
             most_visitors=int(read("MAX_VISITORS")) if read("MAX_VISITORS") else None,
             auth=(name, password) if colon else None,
+            cluster=read("CLUSTER"),
         )
+
+    @property
+    def explainer(self) -> dict[str, Any]:
+        """What an Explainer is made with."""
+        budget = None if self.memory_gb is None else int(self.memory_gb * 1e9)
+        return {
+            "device": self.device,
+            "any_model": self.any_model,
+            "limits": Limits.of_machine(budget),
+            "first": self.model,
+            "only": self.models,
+        }
 
 
 def build(settings: Settings) -> tuple[gr.Blocks, Explainer]:
     """The page with its endpoints, and the Explainer behind it. Nothing is loaded yet."""
     examples = read_gallery()
-    budget = None if settings.memory_gb is None else int(settings.memory_gb * 1e9)
-    explainer = Explainer(
-        settings.device,
-        any_model=settings.any_model,
-        limits=Limits.of_machine(budget),
-        examples=examples,
-        first=settings.model,
-        only=settings.models,
-    )
+    if settings.cluster:
+        from vit_demo import cluster
+
+        cluster.connect(settings.cluster)
+        explainer: Explainer = cluster.ClusterExplainer(**settings.explainer, examples=examples)
+    else:
+        explainer = Explainer(**settings.explainer, examples=examples)
     demo = build_demo(explainer, examples, settings.any_model, settings.most_visitors)
     add_endpoints(demo, explainer)
     return demo, explainer

@@ -56,6 +56,8 @@ WORDS = {
     "bad_value": "A value was sent that is none of its kind. Reload the page and try again.",
     "full": "The page has its {most} visitors already. Come back in a few minutes.",
     "bad_setting": "A setting is no number ({what}). Check VIT_DEMO_MEMORY_GB and VIT_DEMO_MAX_VISITORS.",
+    "no_cluster": "No Ray cluster answers at {address}. Start one with `ray start --head`, and `vit-demo replicas` on it.",
+    "no_replica": "None of the servers that compute answers now. Try again in a minute: your picture stays on this page.",
     "not_written": "{path} could not be written: {reason}. Choose another place.",
     "empty_folder": "There are no pictures in {path}. Name a folder with JPEG, PNG, WebP, GIF, BMP or TIFF files.",
     "no_such_picture": "{path} cannot be read: {reason}. Check the name of the picture.",

@@ -54,6 +54,8 @@ WORDS = {
     "bad_value": "收到的值类型不对。请重新加载页面后再试。",
     "full": "此页面已达到 {most} 位访客的上限。请几分钟后再来。",
     "bad_setting": "有一项设置不是数字（{what}）。请检查 VIT_DEMO_MEMORY_GB 和 VIT_DEMO_MAX_VISITORS。",
+    "no_cluster": "{address} 没有 Ray 集群响应。请用 `ray start --head` 启动集群，并在其上运行 `vit-demo replicas`。",
+    "no_replica": "目前没有计算服务器响应。请一分钟后再试，您的图片会留在此页面上。",
     "not_written": "无法写入 {path}：{reason}。请换一个位置。",
     "empty_folder": "{path} 中没有图片。请指定含有 JPEG、PNG、WebP、GIF、BMP 或 TIFF 文件的文件夹。",
     "no_such_picture": "无法读取 {path}：{reason}。请检查图片的名称。",
