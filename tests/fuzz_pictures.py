@@ -1,8 +1,8 @@
 """Changes sound pictures at random and decodes what comes of it: `python tests/fuzz_pictures.py --minutes 10`.
 
 Not a test that pytest runs: it takes as long as one likes. Each process decodes in itself (`decode_picture`), so that
-a crash of a decoder ends it; what it was given is kept. Anything but a picture or a PictureError is a finding, and so is
-a file that takes longer than SLOW_S.
+a crash of a decoder ends it; what it was given is kept. Anything but a picture or a PictureError is a finding, and so
+is a file that takes longer than SLOW_S.
 """
 
 from __future__ import annotations
