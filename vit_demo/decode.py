@@ -36,6 +36,8 @@ MAX_ASPECT = 50  # long side / short side
 MAX_KEPT_SIDE = 2_048  # px; what is handed on is shrunk to this
 MAX_CHILD_BYTES = 1_500_000_000  # address space; the dearest permitted picture needs about half of it
 
+MAX_CHILD_CPU_S = 5  # the dearest permitted picture, 48 megapixels of WebP, needs about one
+
 # Every kind that is read: the PIL module that reads it, and a pattern of its first bytes.
 _KINDS = {
     "JPEG": ("JpegImagePlugin", rb"\xff\xd8\xff"),
@@ -101,8 +103,9 @@ def decode_picture(data: bytes) -> np.ndarray:
         raise refusal.error() from None
 
 
-def decode_untrusted(data: bytes, timeout_s: float = 10.0) -> np.ndarray:
-    """`decode_picture` in a child process: killed after `timeout_s` seconds, held to MAX_CHILD_BYTES of memory.
+def decode_untrusted(data: bytes, timeout_s: float = 15.0) -> np.ndarray:
+    """`decode_picture` in a child process: held to MAX_CHILD_BYTES of memory and MAX_CHILD_CPU_S of computing, and
+    killed after `timeout_s` seconds, which is longer: on a machine that is busy a sound picture takes its time.
 
     Raises PictureError, also for files that crash or exhaust the decoder. Safe to call from many threads; each call
     is one process, so it is for the caller to bound how many run at once.
@@ -272,7 +275,7 @@ def _ask_child(data: bytes, timeout_s: float) -> tuple[int, int, bytes]:
     paths = os.pathsep.join([root, *map(os.path.abspath, filter(None, sys.path))])
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "vit_demo.decode", str(math.ceil(timeout_s))],
+            [sys.executable, "-m", "vit_demo.decode", str(min(math.ceil(timeout_s), MAX_CHILD_CPU_S))],
             input=data,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -71,7 +71,7 @@ class Visitor:
 
     async def upload(self, content: bytes, name: str, component: str = "vd-image") -> None:
         """Puts a picture into the page and waits for the open tab's view of it."""
-        sent = await self.client.post("gradio_api/upload", files={"files": (name, content)})
+        sent = await self._send("POST", "gradio_api/upload", files={"files": (name, content)})
         sent.raise_for_status()
         path = sent.json()[0]
         value = {"path": path, "orig_name": name, "size": len(content), "meta": {"_type": "gradio.FileData"}}
@@ -145,14 +145,14 @@ class Visitor:
         return value != before
 
     async def _at_once(self, body: dict) -> dict:
-        answer = await self.client.post("gradio_api/run/predict", json=body)
+        answer = await self._send("POST", "gradio_api/run/predict", json=body)
         self.bytes += len(answer.content)
         if answer.status_code != httpx.codes.OK:
             raise Refused(answer.text[:200])
         return answer.json()
 
     async def _queued(self, body: dict) -> dict:
-        joined = await self.client.post(f"gradio_api/queue/join{self.address}", json=body)
+        joined = await self._send("POST", f"gradio_api/queue/join{self.address}", json=body)
         if joined.status_code != httpx.codes.OK:
             raise Refused(joined.text[:200])
         event = joined.json()["event_id"]
@@ -186,8 +186,15 @@ class Visitor:
                 if not done.done():
                     done.set_exception(Refused(str(message.get("message"))))
 
+    async def _send(self, method: str, address: str, **more: Any) -> httpx.Response:
+        """As a browser does: a request that met a connection which was just being closed is sent again."""
+        try:
+            return await self.client.request(method, address, **more)
+        except (httpx.RemoteProtocolError, httpx.ReadError):
+            return await self.client.request(method, address, **more)
+
     async def _get(self, address: str) -> httpx.Response:
-        answer = await self.client.get(address)
+        answer = await self._send("GET", address)
         answer.raise_for_status()
         self.bytes += len(answer.content)
         self._fetched.add(address)
