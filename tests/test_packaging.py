@@ -124,4 +124,4 @@ def test_the_console_script_answers_from_another_folder(installed, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["closest"]  # without a head it compares with the pictures of the package
+    assert json.loads(done.stdout)["cosines"]  # without a head it compares with the pictures of the package

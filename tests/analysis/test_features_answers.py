@@ -297,7 +297,7 @@ def test_pictures_are_laid_on_a_plane_by_umap_where_it_is_installed(explainer, r
     assert answer.places.shape == (len(answer.names) + 1, 2)
     assert answer.explained is None
     monkeypatch.setattr(alike, "find_spec", lambda name: None)
-    without = explainer.alike(picture(30), own, registers, plane="umap")
+    without = explainer.alike(picture(31), own, registers, plane="umap")  # another picture: answers are kept
     assert without.planes == ("pca",)
     assert without.explained is not None  # by PCA instead
 
