@@ -214,6 +214,16 @@ def test_settings_come_from_the_environment(monkeypatch):
         Settings.of_environment()
 
 
+@pytest.mark.parametrize("told", [{"model": "/etc"}, {"models": ("vit-demo/digits", "somebody/else")}])
+def test_a_server_that_is_told_of_an_unknown_model_says_so_and_does_not_start(told):
+    from vit_demo.contract import DemoError
+    from vit_demo.serve import Settings, build
+
+    with pytest.raises(DemoError) as caught:
+        build(Settings(**told))
+    assert caught.value.key == "page.not_in_catalogue"
+
+
 def test_a_setting_that_is_no_number_ends_the_terminals_command_in_a_sentence(monkeypatch, capsys):
     from vit_demo.cli import main
 

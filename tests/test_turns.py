@@ -119,6 +119,25 @@ def test_asking_often_at_once_gives_no_more_than_the_others_get():
     assert set(room.served[:4]) == {"greedy 0", "x", "y", "z"}
 
 
+def test_a_head_start_goes_before_others_but_no_further_than_its_seconds():
+    for used_s, order in ((0.1, ["second of early", "first of late"]), (0.5, ["first of late", "second of early"])):
+        turns = Turns()
+        room = Class(turns)
+        room.ask("early", "first of early", lasts_s=used_s)
+        room.ask("late", "first of late")
+        asking_again = threading.Thread(target=ask_with_head_start, args=(turns, room.served))
+        asking_again.start()
+        room.join()
+        asking_again.join(5)
+        assert room.served == ["first of early", *order]
+
+
+def ask_with_head_start(turns: Turns, served: list[str]) -> None:
+    asking.set("early")
+    with turns.turn(head_start_s=0.3):
+        served.append("second of early")
+
+
 def test_what_was_used_while_nobody_waited_counts_for_nothing():
     turns = Turns()
     room = Class(turns)

@@ -83,7 +83,8 @@ class Settings:
 
 
 def build(settings: Settings) -> tuple[gr.Blocks, Explainer]:
-    """The page with its endpoints, and the Explainer behind it. Nothing is loaded yet."""
+    """The page with its endpoints, and the Explainer behind it. Nothing is loaded yet. Raises DemoError for models that
+    the catalogue does not have."""
     examples = read_gallery()
     if settings.cluster:
         from vit_demo import cluster
@@ -92,6 +93,9 @@ def build(settings: Settings) -> tuple[gr.Blocks, Explainer]:
         explainer: Explainer = cluster.ClusterExplainer(**settings.explainer, examples=examples)
     else:
         explainer = Explainer(**settings.explainer, examples=examples)
+    offered = [status.card.id for status in explainer.statuses()]
+    if unknown := [model for model in (settings.model, *settings.models) if model and model not in offered]:
+        raise DemoError("page.not_in_catalogue", name=unknown[0])
     demo = build_demo(explainer, examples, settings.any_model, settings.most_visitors)
     add_endpoints(demo, explainer)
     return demo, explainer

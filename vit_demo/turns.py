@@ -2,7 +2,8 @@
 
 The order is start-time fair queueing (Goyal, Vin and Cheng 1996): a visitor's next turn is due when its last one, by
 the seconds that it took, is used up. Somebody who asked for much stands behind somebody who asked for little, and
-nobody can take a second's worth more by asking twice. `asking` names the visitor of the current thread.
+nobody can take a second's worth more by asking twice. A head start moves it forward by some seconds, for a question
+that costs less now than it would later. `asking` names the visitor of the current thread.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class Gone(Exception):
 class _Waiting:
     visitor: str
     first: bool
+    head_start_s: float
     number: int
     called: threading.Event = field(default_factory=threading.Event)
     gone: bool = False
@@ -54,19 +56,19 @@ class Turns:
         return self._places - self._free
 
     @contextmanager
-    def turn(self, first: bool = False) -> Iterator[None]:
+    def turn(self, first: bool = False, head_start_s: float = 0.0) -> Iterator[None]:
         """A turn for the visitor of this thread. Raises Gone where it has left while it waited."""
         visitor = asking.get()
-        due = self._enter(visitor, first)
+        due = self._enter(visitor, first, head_start_s)
         started = time.perf_counter()
         try:
             yield
         finally:
             self._leave(visitor, due, time.perf_counter() - started)
 
-    def _enter(self, visitor: str, first: bool) -> float:
+    def _enter(self, visitor: str, first: bool, head_start_s: float) -> float:
         with self._lock:
-            one = _Waiting(visitor, first, next(self._numbers))
+            one = _Waiting(visitor, first, head_start_s, next(self._numbers))
             if self._free and not self._waiting:
                 return self._call(one)
             self._waiting.append(one)
@@ -83,7 +85,7 @@ class Turns:
                 self._due.clear()
                 self._now = 0.0
             elif self._waiting:
-                chosen = min(self._waiting, key=lambda one: (not one.first, self._due_of(one.visitor), one.number))
+                chosen = min(self._waiting, key=self._order)
                 self._waiting.remove(chosen)
                 self._call(chosen)
 
@@ -96,6 +98,9 @@ class Turns:
             self._due = {visitor: due for visitor, due in self._due.items() if due > self._now}
         one.called.set()
         return due
+
+    def _order(self, one: _Waiting) -> tuple[bool, float, int]:
+        return not one.first, self._due_of(one.visitor) - one.head_start_s, one.number
 
     def _due_of(self, visitor: str) -> float:
         return max(self._now, self._due.get(visitor, 0.0))

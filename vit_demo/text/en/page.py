@@ -58,6 +58,7 @@ WORDS = {
     "bad_setting": "A setting is no number ({what}). Check VIT_DEMO_MEMORY_GB and VIT_DEMO_MAX_VISITORS.",
     "no_cluster": "No Ray cluster answers at {address}. Start one with `ray start --head`, and `vit-demo replicas` on it.",
     "no_replica": "None of the servers that compute answers now. Try again in a minute: your picture stays on this page.",
+    "not_in_catalogue": "A page opens with a model of the catalogue and offers no others; {name} is none. List them with `vit-demo models`.",
     "not_written": "{path} could not be written: {reason}. Choose another place.",
     "empty_folder": "There are no pictures in {path}. Name a folder with JPEG, PNG, WebP, GIF, BMP or TIFF files.",
     "no_such_picture": "{path} cannot be read: {reason}. Check the name of the picture.",

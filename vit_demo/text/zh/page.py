@@ -56,6 +56,7 @@ WORDS = {
     "bad_setting": "有一项设置不是数字（{what}）。请检查 VIT_DEMO_MEMORY_GB 和 VIT_DEMO_MAX_VISITORS。",
     "no_cluster": "{address} 没有 Ray 集群响应。请用 `ray start --head` 启动集群，并在其上运行 `vit-demo replicas`。",
     "no_replica": "目前没有计算服务器响应。请一分钟后再试，您的图片会留在此页面上。",
+    "not_in_catalogue": "页面只能以目录中的模型打开，也只提供这些模型；{name} 不在其中。请用 `vit-demo models` 列出它们。",
     "not_written": "无法写入 {path}：{reason}。请换一个位置。",
     "empty_folder": "{path} 中没有图片。请指定含有 JPEG、PNG、WebP、GIF、BMP 或 TIFF 文件的文件夹。",
     "no_such_picture": "无法读取 {path}：{reason}。请检查图片的名称。",
