@@ -251,3 +251,12 @@ def test_the_python_example_runs(url, tmp_path):
     assert said.returncode == 0, said.stderr
     assert "layer 12" in said.stdout or "layer" in said.stdout
     assert (tmp_path / "attention.png").exists()
+
+
+def test_the_methods_of_the_signature_are_those_there_are():
+    from typing import get_args
+
+    from vit_demo.api.questions.relevance import Method
+    from vit_demo.contract.relevance import METHODS
+
+    assert get_args(Method) == (*METHODS, "random")

@@ -225,11 +225,11 @@ def test_letting_go_drops_the_least_recently_used_until_enough_is_free():
     for key in "abcd":
         put(cache, key, 20)
     assert cache.get("a")
-    assert cache.let_go(25) == 40
+    assert cache.evict(25) == 40
     assert [key for key in "abcd" if cache.get(key)] == ["a", "d"]
-    assert cache.let_go(1000, keep=1) == 20
+    assert cache.evict(1000, keep=1) == 20
     assert cache.nbytes == 20
-    assert cache.let_go(1000) == 20
+    assert cache.evict(1000) == 20
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from vit_demo import engine as engines
 from vit_demo.contract import DemoError, SizeChoice, TokenQuery
 from vit_demo.engine import PLACES, long_work
 from vit_demo.explain import Explainer
+from vit_demo.fair_queue import VisitorLeft, current_visitor
 from vit_demo.memory import Limits
 from vit_demo.model import VisionTransformer
-from vit_demo.turns import Gone, asking
 
 SIZE = SizeChoice()
 
@@ -59,7 +59,7 @@ class Threads:
 
     def ask(self, visitor: str, what) -> threading.Thread:
         def run():
-            asking.set(visitor)
+            current_visitor.set(visitor)
             try:
                 self.found[visitor] = what()
             except Exception as error:
@@ -170,7 +170,7 @@ def test_a_long_computation_lets_others_in_between(explainer, engine, folder, th
     @long_work
     def scan(engine, steps):
         for step in range(steps):
-            engine.let_others()
+            engine.yield_to_others()
             order.append(f"slice {step}")
             begun.set()
             time.sleep(0.02)
@@ -208,7 +208,7 @@ def test_a_visitor_that_leaves_waits_no_longer(explainer, engine, folder, thread
         until(lambda: engine._places.waiting == 1)
         explainer.forget("leaver")
         thread.join(5)
-        assert isinstance(threads.failed["leaver"], Gone)
+        assert isinstance(threads.failed["leaver"], VisitorLeft)
     threads.ask("leaver", lambda: explainer.predict(picture(40), folder))  # and has come back
     threads.join()
     assert threads.found["leaver"].labels
@@ -220,7 +220,7 @@ def test_long_work_ends_when_its_visitor_leaves(engine, threads):
     @long_work
     def scan(engine):
         for _ in range(500):
-            engine.let_others()
+            engine.yield_to_others()
             slices.append(1)
             begun.set()
             time.sleep(0.01)
@@ -230,7 +230,7 @@ def test_long_work_ends_when_its_visitor_leaves(engine, threads):
     begun.wait(5)
     engine.forget("leaver")
     threads.join()
-    assert isinstance(threads.failed["leaver"], Gone)
+    assert isinstance(threads.failed["leaver"], VisitorLeft)
     assert len(slices) < 400
 
 
@@ -265,9 +265,9 @@ def test_a_server_without_room_refuses_new_work_and_answers_the_rest(explainer, 
 def test_pressure_frees_traces_before_models(explainer, engine, folder):
     explainer.predict(picture(70), folder)
     kept = engine.runs.nbytes
-    engine._let_go(kept)
+    engine._evict(kept)
     assert engine.runs.nbytes == 0
     assert engine.models.nbytes > 0
-    engine._let_go(1 << 60)
+    engine._evict(1 << 60)
     assert (engine.answers.nbytes, engine.kept.nbytes, engine.pictures.nbytes) == (0, 0, 0)
     assert engine.models.nbytes > 0  # the one in use

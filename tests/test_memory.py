@@ -60,19 +60,19 @@ def test_a_server_takes_what_is_wanted_as_far_as_the_machine_has_it(monkeypatch)
 
 
 def test_what_is_over_the_limit_is_let_go(monkeypatch):
-    resident, let_go = [5 * GB], []
+    resident, evict = [5 * GB], []
 
     def free(nbytes):
-        let_go.append(nbytes)
+        evict.append(nbytes)
         resident[0] -= nbytes
 
     monkeypatch.setattr(memory, "resident_bytes", lambda: resident[0])
     monkeypatch.setattr(memory, "machine_bytes", lambda: 4 * GB)
     watch = MemoryWatch(3 * GB, free)
     assert watch.is_full is False  # there was something to free
-    assert (let_go, resident[0]) == ([2 * GB], 3 * GB)
-    watch.hold()
-    assert len(let_go) == 1
+    assert (evict, resident[0]) == ([2 * GB], 3 * GB)
+    watch.enforce()
+    assert len(evict) == 1
 
 
 def test_full_is_what_cannot_be_freed_on_a_machine_that_has_no_more(monkeypatch):
@@ -111,5 +111,5 @@ def test_the_watch_frees_a_while_after_there_was_work():
     held = threading.Event()
     watch = MemoryWatch(1, lambda nbytes: held.set(), every_s=0.01)
     assert not held.wait(0.05)  # nothing was done yet
-    watch.worked()
+    watch.notify()
     assert held.wait(5)

@@ -62,7 +62,7 @@ class ByteCache:
             while len(self._values) > 1 and sum(n for _, n in self._values.values()) > self.limit_bytes:
                 self._values.popitem(last=False)
 
-    def let_go(self, nbytes: int, keep: int = 0) -> int:
+    def evict(self, nbytes: int, keep: int = 0) -> int:
         """Drops the least recently used until `nbytes` are free or `keep` values are left. Bytes dropped."""
         dropped = 0
         with self._lock:

@@ -18,7 +18,7 @@ from typing import Any
 
 from vit_demo.contract import DemoError
 from vit_demo.explain import Explainer
-from vit_demo.turns import asking
+from vit_demo.fair_queue import current_visitor
 
 APPLICATION, DEPLOYMENT = "vit-demo", "Replica"
 ANSWER_WITHIN_S = 300
@@ -40,7 +40,7 @@ class Replica:
         return await asyncio.to_thread(self._ask, question, args, visitor)
 
     def _ask(self, question: Callable[..., Any], args: tuple, visitor: str) -> Any:
-        asking.set(visitor)
+        current_visitor.set(visitor)
         try:
             return self._explainer.compute(question, *args)
         except DemoError as error:
@@ -97,7 +97,7 @@ class ClusterExplainer(Explainer):
             try:
                 if self._handle is None:
                     self._handle = serve.get_deployment_handle(DEPLOYMENT, APPLICATION)
-                sent = self._handle.ask.remote(question, args, asking.get())
+                sent = self._handle.ask.remote(question, args, current_visitor.get())
                 answer = sent.result(timeout_s=ANSWER_WITHIN_S)
             except (exceptions.RayActorError, exceptions.RaySystemError) as error:  # its replica has died
                 lost, self._handle = error, None

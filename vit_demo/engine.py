@@ -19,13 +19,13 @@ from vit_demo.cache import ByteCache, content_bytes, content_key
 from vit_demo.checkpoints.hub_cache import tidied
 from vit_demo.checkpoints.load import LoadedModel, load_model
 from vit_demo.contract import DemoError, Figures, ModelError, PreparedImage, QuestionFigures, RunInfo, SizeChoice
+from vit_demo.fair_queue import FairQueue, VisitorLeft, current_visitor
 from vit_demo.gallery import Example
 from vit_demo.hardware import Hardware
 from vit_demo.memory import Limits, MemoryWatch, resident_bytes
 from vit_demo.model import Encoded, Trace
 from vit_demo.model.position import RESAMPLING
 from vit_demo.preprocess import prepare
-from vit_demo.turns import Gone, Turns, asking
 
 PLACES = 3  # while one question computes, another is prepared and a third is put into form
 MOST_WAITING = 80  # more than a class of thirty; beyond it one is told to come back
@@ -62,8 +62,8 @@ class Engine:
     results that cost more than a forward pass.
 
     Many may ask at once. Each question that needs a forward pass, or computes for long, takes one of a few places, in a
-    fair order by visitor (turns.py), so that no more traces than places are in use; what only reads a trace that is
-    there needs none. Of those, one computes at a time, and what takes a moment goes first.
+    fair order by visitor (fair_queue.py), so that no more traces than places are in use; what only reads a trace that
+    is there needs none. Of those, one computes at a time, and what takes a moment goes first.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Engine:
         self.answers = ByteCache(limits.answers)
         self.pictures = ByteCache(limits.pictures)
         self._followers: dict[str, list[Callable[[int, int], None] | None]] = {}  # of the models that are being loaded
-        self._turns, self._places = Turns(), Turns(PLACES)
+        self._turns, self._places = FairQueue(), FairQueue(PLACES)
         self._place = threading.local()  # .held: what this thread's question holds its place by
         self._pace_s = 1.0  # for how long a place was held lately
         self._gone: set[str] = set()
@@ -84,7 +84,7 @@ class Engine:
         self._closing = False
         self._figures: dict[str, QuestionFigures] = {}
         self._counting = threading.Condition()
-        self._watch = MemoryWatch(limits.process_bytes, self._let_go) if limits.process_bytes else None
+        self._watch = MemoryWatch(limits.process_bytes, self._evict) if limits.process_bytes else None
         if hardware.threads:
             torch.set_num_threads(hardware.threads)
 
@@ -92,8 +92,8 @@ class Engine:
 
     def answer(self, question: Callable[..., Answer], *args: Any) -> Answer:
         """What `question(engine, *args)` answers; the same question is computed once, whoever asks it meanwhile or
-        later. Raises DemoError where too many wait or memory is short, Gone where the visitor has left."""
-        self._gone.discard(asking.get())
+        later. Raises DemoError where too many wait or memory is short, VisitorLeft where the visitor has left."""
+        self._gone.discard(current_visitor.get())
         with self._counting:
             if self._closing:
                 raise DemoError("page.closing")
@@ -165,11 +165,11 @@ class Engine:
         except (MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise
-            self._let_go(1 << 62)
+            self._evict(1 << 62)
             raise DemoError("page.out_of_main_memory") from error
         finally:
             if self._watch is not None:
-                self._watch.worked()
+                self._watch.notify()
 
     def _check_room(self) -> None:
         """Raises DemoError where one more question that computes would be too much for the machine."""
@@ -190,11 +190,11 @@ class Engine:
                 self._place.held = None
                 self._pace_s += PACE_WEIGHT * (time.perf_counter() - started - self._pace_s)
 
-    def let_others(self) -> None:
-        """Between two slices of long work: whoever waits has its turn first. Raises Gone where this visitor has left.
-        Not to be called inside `get_or_make`: others may wait for what is made there."""
-        if asking.get() in self._gone:
-            raise Gone
+    def yield_to_others(self) -> None:
+        """Between two slices of long work: whoever waits has its turn first. Raises VisitorLeft. Not for inside of
+        `get_or_make`: others may wait for what is made there."""
+        if current_visitor.get() in self._gone:
+            raise VisitorLeft
         held = getattr(self._place, "held", None)
         if held is not None and self._places.waiting:
             held.close()
@@ -213,11 +213,11 @@ class Engine:
             self._closing = True
             return self._counting.wait_for(lambda: not self._asked, wait_s)
 
-    def _let_go(self, nbytes: int) -> None:
+    def _evict(self, nbytes: int) -> None:
         """Frees about that much of what is kept, the cheapest to compute again first; the model in use stays."""
         for cache, keep in ((self.runs, 0), (self.answers, 0), (self.kept, 0), (self.pictures, 0), (self.models, 1)):
             if nbytes > 0:
-                nbytes -= cache.let_go(nbytes, keep)
+                nbytes -= cache.evict(nbytes, keep)
 
     # ------------------------------------------------------------------------------------------------ models and passes
 

@@ -20,7 +20,7 @@ from vit_demo.contract import DemoError as DemoError
 from vit_demo.contract.relevance import QUICK_METHODS
 from vit_demo.gallery import EXAMPLES as EXAMPLES
 from vit_demo.gallery import Example, read_gallery
-from vit_demo.hardware import choose_hardware, gpu_task, heed_the_fork
+from vit_demo.hardware import choose_hardware, gpu_task, use_one_thread_after_fork
 from vit_demo.ink import ink_of_photograph
 from vit_demo.memory import Limits
 from vit_demo.preprocess import as_rgb
@@ -365,7 +365,7 @@ class Explainer:
     # ---------------------------------------------------------------------------------------------------- the answers
 
     def forget(self, visitor: str) -> None:
-        """A visitor of the page (turns.asking) has left: nobody waits for what it asked."""
+        """A visitor of the page (fair_queue.current_visitor) has left: nobody waits for what it asked."""
         if self._made is not None:
             self._made.forget(visitor)
 
@@ -374,7 +374,7 @@ class Explainer:
 
         On ZeroGPU it runs in another process, so arguments and answers are plain data that pickle."""
         if self._runs_elsewhere:
-            heed_the_fork()
+            use_one_thread_after_fork()
         return self._engine.answer(answer, *args)
 
     @property

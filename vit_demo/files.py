@@ -20,7 +20,7 @@ def own_folder(base: str | Path | None = None) -> Path:
     base = Path(base or tempfile.gettempdir()).resolve()
     base.mkdir(parents=True, exist_ok=True)
     for left in base.glob(f"{PREFIX}*"):
-        if _is_left(left):
+        if _is_abandoned(left):
             shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
     lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
@@ -29,7 +29,7 @@ def own_folder(base: str | Path | None = None) -> Path:
     return folder
 
 
-def _is_left(folder: Path) -> bool:
+def _is_abandoned(folder: Path) -> bool:
     """Whether no process owns a folder any more."""
     try:
         lock = os.open(folder / LOCK, os.O_RDWR)

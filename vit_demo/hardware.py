@@ -50,7 +50,7 @@ def gpu_task(function: Callable) -> Callable:
     return spaces.GPU(duration=GPU_SECONDS)(function) if spaces else function
 
 
-def heed_the_fork() -> None:
+def use_one_thread_after_fork() -> None:
     """In a process that was forked from one that has computed: OpenMP's threads are not there, and torch would wait for
     them for ever."""
     import torch

@@ -93,19 +93,19 @@ def _glibc() -> ctypes.CDLL | None:
 
 class MemoryWatch:
     """Holds the process to `limit_bytes`: freed pieces go back to the system every few seconds while there is work,
-    and where that is not enough, `let_go(bytes)` is asked to free that much of what is kept."""
+    and where that is not enough, `evict(bytes)` is asked to free that much of what is kept."""
 
-    def __init__(self, limit_bytes: int, let_go: Callable[[int], None], every_s: float = 1.0):
-        self.limit_bytes, self._let_go, self._every_s = limit_bytes, let_go, every_s
+    def __init__(self, limit_bytes: int, evict: Callable[[int], None], every_s: float = 1.0):
+        self.limit_bytes, self._evict, self._every_s = limit_bytes, evict, every_s
         # A single large question may pass the limit for a while, where the machine has room for it.
         self._full_bytes = max(limit_bytes, int(SHARE_OF_MACHINE * (machine_bytes() or 0)))
-        self._worked = threading.Event()
+        self._notified = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
-    def worked(self) -> None:
+    def notify(self) -> None:
         """Tells that memory was used; begins to watch at the first time."""
-        self._worked.set()
+        self._notified.set()
         if self._thread is None:
             with self._lock:
                 if self._thread is None:
@@ -115,17 +115,17 @@ class MemoryWatch:
     def _watch(self) -> None:
         pause = threading.Event()
         while True:
-            self._worked.wait()
+            self._notified.wait()
             pause.wait(self._every_s)
-            self._worked.clear()
-            self.hold()
+            self._notified.clear()
+            self.enforce()
 
-    def hold(self) -> None:
+    def enforce(self) -> None:
         """Frees what can be freed, as far as it is needed."""
         return_freed()
         over = (resident_bytes() or 0) - self.limit_bytes
         if over > 0:
-            self._let_go(over)
+            self._evict(over)
             return_freed()
 
     @property
@@ -133,5 +133,5 @@ class MemoryWatch:
         """Whether the machine has no room for more work, also after freeing what can be freed."""
         if (resident_bytes() or 0) <= self._full_bytes:
             return False
-        self.hold()
+        self.enforce()
         return (resident_bytes() or 0) > self._full_bytes

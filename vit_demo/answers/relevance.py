@@ -183,7 +183,7 @@ def _scores(subject: Subject, baseline: torch.Tensor, masks: torch.Tensor, proba
     """The target's value for every mask, (M,), on the CPU; others get their turn between batches."""
     vit, found = subject.loaded.model, []
     for some in masks.split(perturbation.pictures_at_once(vit, subject.pixels)):
-        subject.engine.let_others()
+        subject.engine.yield_to_others()
         with subject.engine.computing(long=True):
             values = perturbation.scores_of_hidden(vit, subject.target, subject.pixels, baseline, some, probability)
         found.append(values.cpu())

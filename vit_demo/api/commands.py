@@ -160,11 +160,11 @@ def _write(result: Result, out: Path, name: str, several: bool, row: dict | None
         if out.suffix.lower() == ".png" and not several:
             if result.picture is None:
                 raise DemoError("api.no_picture", name=name.rpartition(".")[2])
-            return [_put(out, lambda path: Image.fromarray(result.picture).save(path, "PNG"))]
+            return [_put(out, _saves(result.picture))]
         out.mkdir(parents=True, exist_ok=True)
         written = []
         if result.picture is not None:
-            written.append(_put(out / f"{name}.png", lambda path: Image.fromarray(result.picture).save(path, "PNG")))
+            written.append(_put(out / f"{name}.png", _saves(result.picture)))
         if result.arrays:
             written.append(_put(out / f"{name}.npz", lambda path: _save_arrays(path, result.arrays)))
         text = json.dumps(row or result.numbers, ensure_ascii=False, indent=1)
@@ -174,9 +174,13 @@ def _write(result: Result, out: Path, name: str, several: bool, row: dict | None
         raise DemoError("page.not_written", path=str(out), reason=error.strerror or "?") from None
 
 
+def _saves(picture: np.ndarray) -> Callable[[Path], None]:
+    return lambda path: Image.fromarray(picture).save(path, "PNG")
+
+
 def _save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     with path.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def _put(target: Path, write: Callable[[Path], object]) -> Path:

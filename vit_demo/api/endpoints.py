@@ -14,16 +14,17 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+from gradio.events import api
 from gradio.utils import get_upload_folder
 from PIL import Image
 
 from vit_demo.api.questions import QUESTIONS, Result
-from vit_demo.api.questions.base import Gives, Picture, Pictures
+from vit_demo.api.questions.base import Picture, Pictures, Returns
 from vit_demo.api.values import checked
 from vit_demo.contract import DemoError, ExplainerProtocol, PictureError
+from vit_demo.fair_queue import VisitorLeft, current_visitor
 from vit_demo.plain import plain_type
 from vit_demo.text import LANGUAGES, say
-from vit_demo.turns import Gone, asking
 from vit_demo.ui.kit.cache import cached_file
 from vit_demo.ui.kit.reader import read_bytes, read_file
 
@@ -55,43 +56,43 @@ def add_endpoints(demo: gr.Blocks, explainer: ExplainerProtocol) -> None:
     """Adds an endpoint for every question to a page that is built."""
     with demo:
         for name, question in QUESTIONS.items():
-            gr.api(endpoint(explainer, question), api_name=name, concurrency_limit=None, queue=False)
+            api(endpoint(explainer, question), api_name=name, concurrency_limit=None, queue=False)
 
 
 def endpoint(explainer: ExplainerProtocol, question: Callable[..., Result]) -> Callable[..., Any]:
     """A question as gradio wants an endpoint: JSON values in, JSON values and files out, with a signature to read."""
     hints = typing.get_type_hints(question, include_extras=True)
     parameters = list(inspect.signature(question).parameters.values())[1:]  # without the explainer
-    gives: Gives = question.gives  # type: ignore[attr-defined]
+    returns: Returns = question.returns  # type: ignore[attr-defined]
 
     def answer(request: gr.Request, *values: Any) -> Any:
         try:
-            asking.set(getattr(request, "session_hash", None) or "")
+            current_visitor.set(getattr(request, "session_hash", None) or "")
             named = {
                 parameter.name: checked(parameter.name, value, hints[parameter.name], _picture)
                 for parameter, value in zip(parameters, values, strict=True)
             }
             if "model" in named:
                 named["model"] = named["model"] or explainer.default_model()
-            return _sent(question(explainer, **named), gives)
+            return _response(question(explainer, **named), returns)
         except Exception as error:
-            raise _said(error, question.__name__, _language(request)) from None
+            raise _client_error(error, question.__name__, _language(request)) from None
 
-    outer = {parameter.name: _outer(hints[parameter.name]) for parameter in parameters}
-    given = tuple(_given(gives))
-    answer.__name__, answer.__doc__ = question.__name__, _described(question, outer)
-    answer.__annotations__ = {"request": gr.Request, **outer}
+    types = {parameter.name: _client_type(hints[parameter.name]) for parameter in parameters}
+    returned = tuple(_return_types(returns))
+    answer.__name__, answer.__doc__ = question.__name__, _described(question, types)
+    answer.__annotations__ = {"request": gr.Request, **types}
     answer.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [
             inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=gr.Request),
-            *(one.replace(annotation=outer[one.name]) for one in parameters),
+            *(one.replace(annotation=types[one.name]) for one in parameters),
         ],
-        return_annotation=tuple[given] if len(given) > 1 else given[0],  # type: ignore[valid-type]
+        return_annotation=tuple[returned] if len(returned) > 1 else returned[0],  # type: ignore[valid-type]
     )
     return answer
 
 
-def _outer(hint: Any) -> Any:
+def _client_type(hint: Any) -> Any:
     """A type hint as a client sees it: pictures are files."""
     if hint is Picture:
         return File
@@ -100,16 +101,16 @@ def _outer(hint: Any) -> Any:
     return list[str] if typing.get_origin(hint) is list else hint
 
 
-def _given(gives: Gives) -> list[Any]:
-    numbers = [plain_type(kind) if hasattr(kind, "__dataclass_fields__") else kind for kind in gives.kinds]
-    files = [File] * (gives.picture + gives.arrays)
+def _return_types(returns: Returns) -> list[Any]:
+    numbers = [plain_type(kind) if hasattr(kind, "__dataclass_fields__") else kind for kind in returns.kinds]
+    files = [File] * (returns.picture + returns.arrays)
     return [typing.Union[tuple(numbers)], *files]  # noqa: UP007
 
 
-def _described(question: Callable, outer: dict[str, Any]) -> str:
+def _described(question: Callable, types: dict[str, Any]) -> str:
     """The question's own words, and those on the parameters that many share."""
     words, _, own = inspect.getdoc(question).partition("\n\nParameters:\n")  # type: ignore[union-attr]
-    shared = [f"    {name}: {COMMON[name]}" for name in outer if name in COMMON]
+    shared = [f"    {name}: {COMMON[name]}" for name in types if name in COMMON]
     return "\n".join([words, "", "Parameters:", *shared, own.rstrip()]).rstrip()
 
 
@@ -133,13 +134,13 @@ def _picture(value: Any) -> np.ndarray:
     return read_file(str(file)).pixels
 
 
-def _sent(result: Result, gives: Gives) -> Any:
+def _response(result: Result, returns: Returns) -> Any:
     sent: list[Any] = [result.numbers]
-    if gives.picture:
+    if returns.picture:
         sent.append(_file("picture.png", _png(result.picture)))
-    if gives.arrays:
+    if returns.arrays:
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **result.arrays)
+        np.savez_compressed(buffer, allow_pickle=False, **result.arrays)
         sent.append(_file("arrays.npz", buffer.getvalue()))
     return tuple(sent) if len(sent) > 1 else sent[0]
 
@@ -155,11 +156,11 @@ def _file(name: str, content: bytes) -> dict[str, Any]:
     return {"path": str(path), "orig_name": name, "size": len(content), "meta": {"_type": "gradio.FileData"}}
 
 
-def _said(error: Exception, name: str, language: str) -> gr.Error:
+def _client_error(error: Exception, name: str, language: str) -> gr.Error:
     """What a client reads of an error."""
     if isinstance(error, DemoError):
         return gr.Error(error.say(language), print_exception=False)
-    if not isinstance(error, Gone):
+    if not isinstance(error, VisitorLeft):
         log.error("unexpected error in the endpoint %s", name, exc_info=error)
     return gr.Error(say("page.unexpected", language), print_exception=False)
 

@@ -30,8 +30,6 @@ def checked(name: str, value: Any, hint: Any, read_picture: Callable[[Any], Pict
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return _one_of(name, value, inner, read_picture)
-    if origin is typing.Annotated:
-        return checked(name, value, inner[1], read_picture)
     if origin is Literal:
         if isinstance(value, str) and value in inner:
             return value

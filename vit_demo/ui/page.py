@@ -12,9 +12,9 @@ from typing import Any, Literal
 import gradio as gr
 
 from vit_demo.contract import DemoError, ExplainerProtocol
+from vit_demo.fair_queue import VisitorLeft, current_visitor
 from vit_demo.gallery import Example
 from vit_demo.text import LANGUAGES, say
-from vit_demo.turns import Gone, asking
 from vit_demo.ui.kit.inputs import language_of
 from vit_demo.ui.kit.static import published_words
 from vit_demo.ui.state import page_state
@@ -144,14 +144,14 @@ def with_messages(
     def stream(request: gr.Request, /, *args, **more):
         values = dict(zip(inputs, args, strict=True))
         try:
-            asking.set(_visitor(request))
+            current_visitor.set(_visitor(request))
             made = handler(**values, **more)
             if not inspect.isgenerator(made):
                 yield _in_order(made, outputs)
                 return
             for updates in made:
                 yield _in_order(updates, outputs)
-                asking.set(_visitor(request))  # gradio takes every step in a context of its own
+                current_visitor.set(_visitor(request))  # gradio takes every step in a context of its own
         except Exception as error:
             raise _message(error, handler, language_of(values.get("language"))) from None
 
@@ -188,7 +188,7 @@ def _message(error: Exception, handler: Callable, language: str) -> gr.Error:
         return error  # a sentence already
     if isinstance(error, DemoError):
         return gr.Error(escape(error.say(language)), print_exception=False)
-    if isinstance(error, Gone):
+    if isinstance(error, VisitorLeft):
         return gr.Error("", print_exception=False)  # nobody reads it
     log.error("unexpected error in %s", getattr(handler, "__name__", handler), exc_info=error)
     return gr.Error(say("page.unexpected", language), print_exception=False)

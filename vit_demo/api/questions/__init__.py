@@ -12,6 +12,8 @@ from vit_demo.api.questions import attention, depth, draw, embeddings, features,
 from vit_demo.api.questions.base import Result
 
 TOPICS = (models, predict, attention, relevance, depth, embeddings, features, own_classes, draw)
-QUESTIONS = {name: function for topic in TOPICS for name, function in vars(topic).items() if hasattr(function, "gives")}
+QUESTIONS = {
+    name: function for topic in TOPICS for name, function in vars(topic).items() if hasattr(function, "returns")
+}
 
 __all__ = ["QUESTIONS", "Result"]

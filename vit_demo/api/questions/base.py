@@ -29,7 +29,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Gives:
+class Returns:
     """What a question's Result holds: the dataclasses of the contract that become `numbers`, whether there are a
     picture and arrays."""
 
@@ -42,7 +42,7 @@ def question(*kinds: type, picture: bool = False, arrays: bool = False) -> Calla
     """Offers a function under its own name, and says what its Result holds."""
 
     def offer(function: Callable[..., Result]) -> Callable[..., Result]:
-        function.gives = Gives(kinds, picture, arrays)  # type: ignore[attr-defined]
+        function.returns = Returns(kinds, picture, arrays)  # type: ignore[attr-defined]
         return function
 
     return offer

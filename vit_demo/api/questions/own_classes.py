@@ -12,6 +12,7 @@ from vit_demo.api.questions.base import (
     question,
 )
 from vit_demo.contract import DemoError, ExplainerProtocol
+from vit_demo.contract.own_classes import THUMB_PX
 from vit_demo.plain import as_plain
 
 
@@ -29,7 +30,7 @@ def own_classes(
         raise DemoError("api.labels", labels=len(labels), examples=len(examples))
     names = tuple(dict.fromkeys(labels))
     numbers = np.array([names.index(label) for label in labels], np.int64)
-    side = contract.own_classes.THUMB_PX
+    side = THUMB_PX
     own = contract.OwnClasses(
         names, numbers, np.zeros((len(labels), side, side, 3), np.uint8), explainer.picture_vectors(examples, model)
     )

@@ -3,7 +3,7 @@
 The order is start-time fair queueing (Goyal, Vin and Cheng 1996): a visitor's next turn is due when its last one, by
 the seconds that it took, is used up. Somebody who asked for much stands behind somebody who asked for little, and
 nobody can take a second's worth more by asking twice. A head start moves it forward by some seconds, for a question
-that costs less now than it would later. `asking` names the visitor of the current thread.
+that costs less now than it would later. `current_visitor` names the visitor of the current thread.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-asking: ContextVar[str] = ContextVar("asking", default="")
+current_visitor: ContextVar[str] = ContextVar("current_visitor", default="")
 
 
-class Gone(Exception):
+class VisitorLeft(Exception):
     """The visitor has left: nobody would read the answer."""
 
 
@@ -33,7 +33,7 @@ class _Waiting:
     gone: bool = False
 
 
-class Turns:
+class FairQueue:
     """At most `places` hold a turn at a time. Those who ask with `first` are served before all others: what takes a
     moment should not wait behind what takes a second."""
 
@@ -57,8 +57,8 @@ class Turns:
 
     @contextmanager
     def turn(self, first: bool = False, head_start_s: float = 0.0) -> Iterator[None]:
-        """A turn for the visitor of this thread. Raises Gone where it has left while it waited."""
-        visitor = asking.get()
+        """A turn for the visitor of this thread. Raises VisitorLeft where it has left while it waited."""
+        visitor = current_visitor.get()
         due = self._enter(visitor, first, head_start_s)
         started = time.perf_counter()
         try:
@@ -74,7 +74,7 @@ class Turns:
             self._waiting.append(one)
         one.called.wait()
         if one.gone:
-            raise Gone
+            raise VisitorLeft
         return self._due_of(visitor)
 
     def _leave(self, visitor: str, due: float, took_s: float) -> None:

@@ -1,4 +1,4 @@
-"""Turns: how many at once, and who is next."""
+"""FairQueue: how many at once, and who is next."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from vit_demo.turns import Gone, Turns, asking
+from vit_demo.fair_queue import FairQueue, VisitorLeft, current_visitor
 
 
 class Class:
     """Threads that take turns one after the other, each as a visitor, and in which order they were served."""
 
-    def __init__(self, turns: Turns):
+    def __init__(self, turns: FairQueue):
         self.turns, self.served, self.threads, self.gone = turns, [], [], []
 
     def ask(self, visitor: str, name: str, first: bool = False, lasts_s: float = 0.0) -> None:
@@ -22,13 +22,13 @@ class Class:
         waiting, asked = self.turns.waiting, threading.Event()
 
         def run():
-            asking.set(visitor)
+            current_visitor.set(visitor)
             asked.set()
             try:
                 with self.turns.turn(first):
                     self.served.append(name)
                     time.sleep(lasts_s)
-            except Gone:
+            except VisitorLeft:
                 self.gone.append(name)
 
         self.threads.append(threading.Thread(target=run))
@@ -45,18 +45,18 @@ class Class:
 
 
 @contextmanager
-def held(turns: Turns, visitor: str = "somebody else"):
+def held(turns: FairQueue, visitor: str = "somebody else"):
     """A turn that is held while others come to wait."""
-    before = asking.set(visitor)
+    before = current_visitor.set(visitor)
     try:
         with turns.turn():
             yield
     finally:
-        asking.reset(before)
+        current_visitor.reset(before)
 
 
 def test_one_after_the_other_in_the_order_in_which_they_came():
-    turns = Turns()
+    turns = FairQueue()
     room = Class(turns)
     with held(turns):
         for name in "abcd":
@@ -68,7 +68,7 @@ def test_one_after_the_other_in_the_order_in_which_they_came():
 
 
 def test_no_more_at_once_than_there_are_places():
-    turns, now, most = Turns(3), [], []
+    turns, now, most = FairQueue(3), [], []
 
     def run():
         with turns.turn():
@@ -87,7 +87,7 @@ def test_no_more_at_once_than_there_are_places():
 
 
 def test_what_takes_a_moment_goes_before_what_takes_long():
-    turns = Turns()
+    turns = FairQueue()
     room = Class(turns)
     with held(turns):
         room.ask("a", "long of a")
@@ -98,7 +98,7 @@ def test_what_takes_a_moment_goes_before_what_takes_long():
 
 
 def test_who_has_used_much_stands_behind_who_has_used_little():
-    turns = Turns()
+    turns = FairQueue()
     room = Class(turns)
     room.ask("greedy", "first of greedy", lasts_s=0.2)
     room.ask("greedy", "second of greedy")
@@ -108,7 +108,7 @@ def test_who_has_used_much_stands_behind_who_has_used_little():
 
 
 def test_asking_often_at_once_gives_no_more_than_the_others_get():
-    turns = Turns()
+    turns = FairQueue()
     room = Class(turns)
     with held(turns):
         for number in range(4):
@@ -121,7 +121,7 @@ def test_asking_often_at_once_gives_no_more_than_the_others_get():
 
 def test_a_head_start_goes_before_others_but_no_further_than_its_seconds():
     for used_s, order in ((0.1, ["second of early", "first of late"]), (0.5, ["first of late", "second of early"])):
-        turns = Turns()
+        turns = FairQueue()
         room = Class(turns)
         room.ask("early", "first of early", lasts_s=used_s)
         room.ask("late", "first of late")
@@ -132,14 +132,14 @@ def test_a_head_start_goes_before_others_but_no_further_than_its_seconds():
         assert room.served == ["first of early", *order]
 
 
-def ask_with_head_start(turns: Turns, served: list[str]) -> None:
-    asking.set("early")
+def ask_with_head_start(turns: FairQueue, served: list[str]) -> None:
+    current_visitor.set("early")
     with turns.turn(head_start_s=0.3):
         served.append("second of early")
 
 
 def test_what_was_used_while_nobody_waited_counts_for_nothing():
-    turns = Turns()
+    turns = FairQueue()
     room = Class(turns)
     room.ask("greedy", "long ago", lasts_s=0.1)
     room.join()
@@ -151,16 +151,16 @@ def test_what_was_used_while_nobody_waited_counts_for_nothing():
 
 
 def test_visitors_of_the_past_take_no_memory():
-    turns = Turns()
+    turns = FairQueue()
     for number in range(200):
-        asking.set(f"visitor {number}")
+        current_visitor.set(f"visitor {number}")
         with turns.turn():
             time.sleep(0.0001)
     assert len(turns._due) < 20
 
 
 def test_a_turn_that_fails_is_given_back():
-    turns = Turns()
+    turns = FairQueue()
     with pytest.raises(KeyError), turns.turn():
         raise KeyError
     with turns.turn():
@@ -168,7 +168,7 @@ def test_a_turn_that_fails_is_given_back():
 
 
 def test_who_has_left_waits_no_longer_and_the_others_go_on():
-    turns = Turns()
+    turns = FairQueue()
     room = Class(turns)
     with held(turns):
         room.ask("left", "one of left")
