@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from vit_demo.benchmark.server import APP, running
-from vit_demo.benchmark.visitor import Refused, Visitor
+from vit_demo.benchmark.visitor import Refused, Visitor, run
 
 pytestmark = pytest.mark.slow
 ODD = [
@@ -58,7 +58,7 @@ async def sweep(url: str) -> tuple[int, Counter]:
 
 def test_every_odd_value_gets_a_sentence_and_leaves_no_traceback(tmp_path):
     with running(APP, tmp_path / "files", {"VIT_DEMO_MODEL": "vit-demo/digits"}) as (url, process):
-        count, unclear = asyncio.run(asyncio.wait_for(sweep(url), 500))
+        count, unclear = run(asyncio.wait_for(sweep(url), 500))
         log = (tmp_path / "files.log").read_text(errors="replace")
         assert process.poll() is None
     assert count > 300

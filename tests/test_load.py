@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 
 import pytest
@@ -10,7 +9,7 @@ from PIL import Image
 
 from vit_demo.benchmark.load import photograph, walk
 from vit_demo.benchmark.server import APP, memory_mb, running
-from vit_demo.benchmark.visitor import Refused, Visitor
+from vit_demo.benchmark.visitor import Refused, Visitor, run
 
 DIGITS = "?model=vit-demo/digits"
 
@@ -28,7 +27,7 @@ def url(app) -> str:
 
 def test_a_class_is_answered_and_measured(app):
     url, process = app
-    figures = asyncio.run(walk(url, process, students=4, rounds=2, tabs=("attention", "depth"), address=DIGITS))
+    figures = run(walk(url, process, students=4, rounds=2, tabs=("attention", "depth"), address=DIGITS))
     assert dict(figures.failed) == {}
     assert {step: len(seconds) for step, seconds in figures.seconds.items()} == {
         "page": 8,
@@ -62,7 +61,7 @@ def test_a_visitor_whom_the_server_has_forgotten_is_answered_about_the_new_pictu
             await visitor.upload(photograph(2), "two.jpg")
             return before, visitor.values[visitor.named["vd-predict"]], visitor.values[visitor.named["vd-good-model"]]
 
-    before, after, model = asyncio.run(visit())
+    before, after, model = run(visit())
     assert "<figure>" in after
     assert after != before
     assert model == "vit-demo/digits"
@@ -77,7 +76,7 @@ def test_a_refused_picture_is_told_and_the_next_is_answered(url):
             await visitor.upload(photograph(3), "three.jpg")
             return message, visitor.values[visitor.named["vd-predict"]]
 
-    message, answer = asyncio.run(visit())
+    message, answer = run(visit())
     assert "not a picture" in message
     assert "<figure>" in answer
 
@@ -90,4 +89,4 @@ def test_a_model_that_is_not_offered_is_refused_in_a_sentence(url):
             await visitor.upload(photograph(4), "four.jpg")
 
     with pytest.raises(Refused, match="not among the models offered"):
-        asyncio.run(visit())
+        run(visit())

@@ -13,6 +13,7 @@ from PIL import Image
 
 from vit_demo.api.questions import QUESTIONS
 from vit_demo.benchmark.server import APP, running
+from vit_demo.benchmark.visitor import run
 
 mcp = pytest.importorskip("mcp", reason="the extra vit-demo[mcp] is not installed")
 DOG, DIGITS = Path(__file__).parents[1] / "examples" / "dog.jpg", "vit-demo/digits"
@@ -28,7 +29,7 @@ def with_session(url: str, ask):
     """What `ask(session)` gives in a session of an agent."""
     from mcp.client.streamable_http import streamablehttp_client
 
-    async def run():
+    async def session_of_an_agent():
         async with (
             streamablehttp_client(f"{url}gradio_api/mcp/") as (read, write, _),
             mcp.ClientSession(read, write) as session,
@@ -36,7 +37,7 @@ def with_session(url: str, ask):
             await session.initialize()
             return await ask(session)
 
-    return asyncio.run(asyncio.wait_for(run(), 120))
+    return run(asyncio.wait_for(session_of_an_agent(), 120))
 
 
 def test_every_question_is_a_tool_with_a_description_and_a_schema(url):

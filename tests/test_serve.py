@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import socket
@@ -20,7 +19,7 @@ from gradio_client.exceptions import AppError
 
 from vit_demo import files
 from vit_demo.benchmark.server import APP, running
-from vit_demo.benchmark.visitor import Refused, Visitor
+from vit_demo.benchmark.visitor import Refused, Visitor, run
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and file locks of POSIX")
 # A server whose one listener takes two seconds; it notes when that begins and ends.
@@ -195,7 +194,7 @@ def test_beyond_so_many_visitors_one_is_asked_to_come_back(url):
                     said.append(str(refused))
         return said
 
-    first, second, third = asyncio.run(visit())
+    first, second, third = run(visit())
     assert (first, second) == ("", "")
     assert "has its 2 visitors already" in third
 
@@ -268,7 +267,7 @@ def test_the_page_works_under_a_path_of_another_site(tmp_path):
                 await visitor.upload((APP.parent / "examples" / "cat.jpg").read_bytes(), "cat.jpg")
                 return visitor.values[visitor.named["vd-predict"]]
 
-        assert "<figure>" in asyncio.run(visit())
+        assert "<figure>" in run(visit())
         assert get(f"{url}lab/vit/health")[0] == 200
     finally:
         process.terminate()

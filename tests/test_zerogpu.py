@@ -4,7 +4,6 @@ used again, everything pickled, at most so many seconds."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import textwrap
 
@@ -13,7 +12,7 @@ from gradio_client import Client, handle_file
 
 from vit_demo.benchmark.load import photograph
 from vit_demo.benchmark.server import APP, running
-from vit_demo.benchmark.visitor import Visitor
+from vit_demo.benchmark.visitor import Visitor, run
 
 pytestmark = [
     pytest.mark.slow,
@@ -91,7 +90,7 @@ def test_a_visitor_sees_views_that_were_computed_in_the_other_process(app):
                 await visitor.open_tab(tab)
             return [visitor.values[visitor.named["vd-predict"]], visitor.values[visitor.named["vd-status"]]]
 
-    predicted, status = asyncio.run(visit())
+    predicted, status = run(visit())
     assert "<figure>" in predicted
     assert "Digits" in status
     assert len(notes.read_text().splitlines()) >= 6

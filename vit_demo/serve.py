@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import multiprocessing
 import os
 import shutil
 import signal
@@ -26,6 +27,7 @@ from vit_demo.ui.launch import launch_arguments, mount_arguments
 if TYPE_CHECKING:
     import fastapi
     import gradio as gr
+    from starlette.routing import Route
 
 DRAIN_S = 20  # for questions under way when the server is told to end
 LOAD_AFTER_S = 2.5  # a first visitor's page comes before the import of torch, which would keep it from being answered
@@ -131,8 +133,8 @@ def serve(demo: gr.Blocks, explainer: Explainer, folder: Path | None = None, **l
             _end_process(folder, 1)
         ending.set()
 
-    app, _, _ = demo.launch(prevent_thread_lock=True, **{**launch_arguments(), "mcp_server": _has_mcp(), **launch})
-    add_reports(app, explainer)
+    arguments = {**launch_arguments(), "mcp_server": _has_mcp(), "app_kwargs": {"routes": reports(explainer)}, **launch}
+    demo.launch(prevent_thread_lock=True, **arguments)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
     while not ending.wait(0.5):  # with a time-out, so that the signal is heard on every system
@@ -149,7 +151,7 @@ def mount(app: fastapi.FastAPI, path: str = "/vit", settings: Settings | None = 
 
     settings = settings or Settings.of_environment()
     demo, explainer = build(settings)
-    add_reports(app, explainer, path)  # before the page, which answers everything below its path
+    app.router.routes += reports(explainer, path)  # before the page, which answers everything below its path
     load_behind(explainer)
     return gr.mount_gradio_app(app, demo, path, auth=settings.auth, mcp_server=_has_mcp(), **mount_arguments(demo))
 
@@ -162,15 +164,17 @@ def _has_mcp() -> bool:
 # -------------------------------------------------------------------------------------------------------------- reports
 
 
-def add_reports(app: fastapi.FastAPI, explainer: Explainer, path: str = "") -> None:
-    """`/health`: 200 once the first model answers, 503 before. Where prometheus-client is installed, `/metrics`."""
-    from fastapi import Response
+def reports(explainer: Explainer, path: str = "") -> list[Route]:
+    """The routes `/health`, 200 once the first model answers and 503 before, and where prometheus-client is installed
+    `/metrics`, for a web application of Starlette or FastAPI."""
+    from starlette.responses import PlainTextResponse, Response
+    from starlette.routing import Route
 
-    def health() -> Response:
+    def health(request) -> Response:
         ready = explainer.is_ready
-        return Response("ready\n" if ready else "loading\n", 200 if ready else 503, media_type="text/plain")
+        return PlainTextResponse("ready\n" if ready else "loading\n", 200 if ready else 503)
 
-    app.add_api_route(f"{path}/health", health, include_in_schema=False)
+    routes = [Route(f"{path}/health", health)]
     if importlib.util.find_spec("prometheus_client") is not None:
         from prometheus_client import CollectorRegistry, generate_latest
         from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -178,10 +182,11 @@ def add_reports(app: fastapi.FastAPI, explainer: Explainer, path: str = "") -> N
         registry = CollectorRegistry()
         registry.register(_Collector(explainer))
 
-        def metrics() -> Response:
+        def metrics(request) -> Response:
             return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
-        app.add_api_route(f"{path}/metrics", metrics, include_in_schema=False)
+        routes.append(Route(f"{path}/metrics", metrics))
+    return routes
 
 
 class _Collector:
@@ -216,6 +221,8 @@ class _Collector:
 
 def _end_process(folder: Path | None, status: int) -> None:
     """Ends the process here and now: threads that still compute would make torch's libraries abort it."""
+    for child in multiprocessing.active_children():  # ZeroGPU's workers, which nobody else would end
+        child.kill()
     if folder is not None:
         shutil.rmtree(folder, ignore_errors=True)
     logging.shutdown()

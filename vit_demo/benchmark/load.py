@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
 from vit_demo.benchmark.server import APP, memory_mb, running
-from vit_demo.benchmark.visitor import Refused, Visitor
+from vit_demo.benchmark.visitor import Refused, Visitor, run
 
 FIRST_TAB = "attention"
 TABS = ("attention", "relevance", "depth", "embeddings", "features")
@@ -51,7 +51,7 @@ class Figures:
 def measure_load(students: int, rounds: int, tabs: tuple[str, ...] = TABS, app: Path = APP, model: str = "") -> Figures:
     """Runs the walk against an app of its own. `model` opens the page on that model of the catalogue."""
     with tempfile.TemporaryDirectory() as folder, running(app, Path(folder)) as (url, process):
-        return asyncio.run(walk(url, process, students, rounds, tabs, f"?model={model}" if model else ""))
+        return run(walk(url, process, students, rounds, tabs, f"?model={model}" if model else ""))
 
 
 async def walk(

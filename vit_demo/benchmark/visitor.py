@@ -10,14 +10,22 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import httpx
 
+T = TypeVar("T")
 CONFIG = "window.gradio_config = "
 TIMEOUT_S = 300
 SHOWS_OPEN_TAB = "#vd-tabs"  # the script that presses the open tab's own button names it
+
+
+def run(walk: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine gives, from any thread: also from one in which another event loop is running."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(asyncio.run, walk).result()
 
 
 class Refused(Exception):
