@@ -29,8 +29,8 @@ from vit_demo.preprocess import prepare
 
 PLACES = 3  # while one question computes, another is prepared and a third is put into form
 MOST_WAITING = 80  # more than a class of thirty; beyond it one is told to come back
-# By how much a question goes forward whose trace is in memory: later, the forward pass would have to be made again
-HEAD_START_S = 10.0
+# By how many times the forward pass that it saves a question goes forward whose trace is in memory
+HEAD_START = 5.0
 PACE_WEIGHT = 0.1  # of the newest, in the mean of how long a place was held
 PICTURES = ("image", "images", "own")  # parameters of a question
 
@@ -139,7 +139,7 @@ class Engine:
             if self._is_quick(question, named):
                 return self._guarded(question, args)
             self._check_room()
-            with self._placed(HEAD_START_S if self._has_trace(named) else 0.0):
+            with self._placed(HEAD_START * self._saved_s(named)):
                 return self._guarded(question, args)
 
         answer, was_there = self.answers.get_or_make(key, make, content_bytes)
@@ -149,15 +149,18 @@ class Engine:
         """Whether a question is answered without a forward pass, and in a moment."""
         if getattr(question, "is_long_work", False) or named.keys() & set(PICTURES[1:]):
             return False
-        return named.get("image") is None or self._has_trace(named)
+        return named.get("image") is None or self._saved_s(named) > 0
 
-    def _has_trace(self, named: dict[str, Any]) -> bool:
-        """Whether the forward pass of a question about one picture is in memory."""
-        image = named.get("image")
-        if image is None or "size" not in named:
-            return False
-        loaded = self.load(named["model"])
-        return self.has_run(named["model"], loaded, self.prepared(image, loaded, named["size"]))
+    def _saved_s(self, named: dict[str, Any]) -> float:
+        """How long the forward passes took that are in memory for a question's pictures, in seconds; 0 where one is
+        missing."""
+        images = named.get("images") or [named.get("image")]
+        if images[0] is None or "size" not in named:
+            return 0.0
+        name, loaded = named["model"], self.load(named["model"])
+        keys = [self._run_key(name, loaded, self.prepared(image, loaded, named["size"])) for image in images]
+        runs = [self.runs.get(key) for key in keys]
+        return sum(run.info.forward_ms for run in runs) / 1000 if all(runs) else 0.0
 
     def _guarded(self, question: Callable[..., Answer], args: tuple) -> Answer:
         try:
