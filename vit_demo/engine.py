@@ -27,7 +27,7 @@ from vit_demo.model import Encoded, Trace
 from vit_demo.model.position import RESAMPLING
 from vit_demo.preprocess import prepare
 
-PLACES = 3  # while one question computes, another is prepared and a third is put into form
+PLACES = 2  # while one question computes, another is prepared or put into form
 MOST_WAITING = 80  # more than a class of thirty; beyond it one is told to come back
 # By how many times the forward pass that it saves a question goes forward whose trace is in memory
 HEAD_START = 5.0
@@ -154,13 +154,17 @@ class Engine:
     def _saved_s(self, named: dict[str, Any]) -> float:
         """How long the forward passes took that are in memory for a question's pictures, in seconds; 0 where one is
         missing."""
-        images = named.get("images") or [named.get("image")]
-        if images[0] is None or "size" not in named:
+        image = named.get("image")
+        images = named.get("images") or (() if image is None else (image,))
+        if not images or "size" not in named:
             return 0.0
-        name, loaded = named["model"], self.load(named["model"])
-        keys = [self._run_key(name, loaded, self.prepared(image, loaded, named["size"])) for image in images]
-        runs = [self.runs.get(key) for key in keys]
-        return sum(run.info.forward_ms for run in runs) / 1000 if all(runs) else 0.0
+        name, loaded, saved_ms = named["model"], self.load(named["model"]), 0.0
+        for image in images:
+            run = self.runs.get(self._run_key(name, loaded, self.prepared(image, loaded, named["size"])))
+            if run is None:
+                return 0.0
+            saved_ms += run.info.forward_ms
+        return saved_ms / 1000
 
     def _guarded(self, question: Callable[..., Answer], args: tuple) -> Answer:
         try:
