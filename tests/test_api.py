@@ -108,13 +108,15 @@ def test_a_layers_tensors_give_the_rows_that_the_attention_endpoint_gives(client
 def test_a_target_is_asked_for_by_name_or_by_number_from_one(client, dog):
     names = client.predict(dog, DIGITS, api_name="/targets")["names"]
     by_name, picture = client.predict(dog, DIGITS, names[9], ["chefer"], api_name="/relevance")
-    by_number, _ = client.predict(dog, DIGITS, "10", ["chefer"], api_name="/relevance")
+    by_number, _ = client.predict(dog, DIGITS, "#10", ["chefer"], api_name="/relevance")
     assert by_name["target"] == by_number["target"] == 10
     assert by_name["maps"][0]["values"] == by_number["maps"][0]["values"]
     assert np.shape(by_name["maps"][0]["values"]) == (7, 7)
     assert Path(picture).stat().st_size > 100
     named_four, _ = client.predict(dog, DIGITS, "4", ["chefer"], api_name="/relevance")
-    assert named_four["name"] == "4"  # a name goes first
+    assert named_four["name"] == "4"  # a name, and not the fourth
+    with pytest.raises(AppError, match="no target #11"):
+        client.predict(dog, DIGITS, "#11", ["chefer"], api_name="/relevance")
 
 
 CALLS = {

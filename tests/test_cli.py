@@ -203,10 +203,32 @@ def test_a_folder_is_taken_up_where_it_was_left(model, picture, tmp_path, capsys
     assert row["layer"] == 1
     assert np.shape(row["maps"]) == (3, 3, 3)
     (out / "b.png.attention.json").unlink()
-    (out / "a.png.attention.json").write_text("kept as it is")
-    assert run(capsys, "attention", str(folder), *options)[0] == 0
-    assert (out / "a.png.attention.json").read_text() == "kept as it is"
+    (out / "a.png.attention.json").write_text(json.dumps({**row, "mark": "kept as it is"}))
+    code, printed, _ = run(capsys, "attention", str(folder), *options, "--json")
+    assert (code, [one.get("mark") for one in json.loads(printed)]) == (0, ["kept as it is", None])
+    assert json.loads((out / "a.png.attention.json").read_text())["mark"] == "kept as it is"
     assert (out / "b.png.attention.json").exists()
+    other = [*options[:3], "2", *options[4:]]  # another layer is another question
+    assert run(capsys, "attention", str(folder), *other)[0] == 0
+    assert json.loads((out / "a.png.attention.json").read_text())["layer"] == 2
+
+
+def test_equal_names_are_not_written_over_one_another(model, picture, tmp_path, capsys):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        Image.open(picture).save(tmp_path / name / "a.png")
+    arguments = (
+        "predict",
+        str(tmp_path / "one"),
+        str(tmp_path / "two"),
+        "--model",
+        model,
+        "--out",
+        str(tmp_path / "out"),
+    )
+    code, _, err = run(capsys, *arguments)
+    assert code == 2
+    assert "same name" in err
 
 
 QUESTION_OPTIONS = {

@@ -208,9 +208,32 @@ def test_settings_come_from_the_environment(monkeypatch):
     monkeypatch.setenv("VIT_DEMO_MEMORY_GB", "1.5")
     told = Settings.of_environment()
     assert (told.models, told.auth, told.memory_gb) == (("a/b", "c/d"), ("class", "with:colon"), 1.5)
+    monkeypatch.setenv("VIT_DEMO_AUTH", "secret")  # an open server would be started without a word
+    with pytest.raises(ValueError, match="name:password"):
+        Settings.of_environment()
+    monkeypatch.setenv("VIT_DEMO_AUTH", "")
     monkeypatch.setenv("VIT_DEMO_MAX_VISITORS", "many")
     with pytest.raises(ValueError, match="many"):
         Settings.of_environment()
+
+
+def test_a_page_that_offers_what_is_not_on_disk_opens_on_the_first_that_is_offered():
+    from vit_demo.checkpoints.offers import Offers
+
+    only = ("timm/vit_base_patch8_224.dino", "timm/vit_large_patch16_dinov3.lvd1689m")
+    assert Offers(lambda: False, only=only).default_model() in only
+    first = Offers(lambda: False, first=only[1], only=(*only, "vit-demo/digits"))
+    assert first.default_model() == only[1]
+    assert first.default_model(download=False) == "vit-demo/digits"  # where it cannot be had
+
+
+def test_a_password_is_asked_of_everybody_also_of_agents(tmp_path):
+    told = {"VIT_DEMO_MODEL": "vit-demo/digits", "VIT_DEMO_AUTH": "class:secret"}
+    with running(APP, tmp_path / "files", told) as (url, _):
+        assert get(f"{url}gradio_api/info")[0] == 401
+        assert get(f"{url}gradio_api/mcp/")[0] in (401, 404)
+        assert get(f"{url}gradio_api/mcp/schema")[0] in (401, 404)
+        assert Client(url, verbose=False, auth=("class", "secret")).predict(api_name="/models")["models"]
 
 
 @pytest.mark.parametrize("told", [{"model": "/etc"}, {"models": ("vit-demo/digits", "somebody/else")}])

@@ -12,8 +12,10 @@ front end a visitor has must not change, since Gradio's queue lives in one proce
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from vit_demo.contract import DemoError
@@ -34,10 +36,12 @@ class Replica:
     def __init__(self, options: dict[str, Any]):
         self._explainer = Explainer(**options)
         self._explainer.warm_up()
+        self._threads = ThreadPoolExecutor(MOST_ONGOING)  # the Explainer decides who of them computes
 
     async def ask(self, question: Callable[..., Any], args: tuple, visitor: str) -> Any:
         """What `question` answers, or the DemoError that says why not, as a value: Ray would wrap what is raised."""
-        return await asyncio.to_thread(self._ask, question, args, visitor)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._ask, question, args, visitor)
 
     def _ask(self, question: Callable[..., Any], args: tuple, visitor: str) -> Any:
         current_visitor.set(visitor)
@@ -80,6 +84,13 @@ class ClusterExplainer(Explainer):
         super().__init__(**options)
         self._answer, self._runs_elsewhere = self._ask_replica, True
         self._handle = None
+        self._counting = threading.Condition()
+        self._under_way, self._closing = 0, False
+
+    def close(self, wait_s: float) -> bool:
+        with self._counting:
+            self._closing = True
+            return self._counting.wait_for(lambda: not self._under_way, wait_s)
 
     def warm_up(self) -> str:
         """Asks a replica for the first model."""
@@ -88,6 +99,18 @@ class ClusterExplainer(Explainer):
         return model
 
     def _ask_replica(self, question: Callable[..., Any], *args: Any) -> Any:
+        with self._counting:
+            if self._closing:
+                raise DemoError("page.closing")
+            self._under_way += 1
+        try:
+            return self._ask_until_answered(question, args)
+        finally:
+            with self._counting:
+                self._under_way -= 1
+                self._counting.notify_all()
+
+    def _ask_until_answered(self, question: Callable[..., Any], args: tuple) -> Any:
         from ray import exceptions, serve
 
         lost: Exception | None = None

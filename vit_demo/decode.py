@@ -265,7 +265,11 @@ def _grey_of_numbers(picture: Image.Image) -> Image.Image:
 
 def _without_secrets() -> dict[str, str]:
     """The environment for a child that reads strangers' files: tokens and keys stay here."""
-    return {k: v for k, v in os.environ.items() if not any(word in k.upper() for word in ("TOKEN", "SECRET", "KEY"))}
+    return {
+        k: v
+        for k, v in os.environ.items()
+        if not any(word in k.upper() for word in ("TOKEN", "SECRET", "KEY", "AUTH", "PASS"))
+    }
 
 
 def _ask_child(data: bytes, timeout_s: float) -> tuple[int, int, bytes]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 DRAIN_S = 20  # for questions under way when the server is told to end
 LOAD_AFTER_S = 2.5  # a first visitor's page comes before the import of torch, which would keep it from being answered
+TRY_AGAIN_S = 30
 SETTLE_S = 4  # a first visitor's first view comes before what later views share
 log = logging.getLogger("vit_demo")
 
@@ -60,6 +61,8 @@ class Settings:
             return os.environ.get(f"VIT_DEMO_{name}", "").strip()
 
         name, colon, password = read("AUTH").partition(":")
+        if read("AUTH") and not (name and colon and password):
+            raise ValueError("VIT_DEMO_AUTH is not name:password")
         return cls(
             device=read("DEVICE") or "auto",
             model=read("MODEL"),
@@ -106,13 +109,16 @@ def build(settings: Settings) -> tuple[gr.Blocks, Explainer]:
 def load(explainer: Explainer) -> None:
     """What happens behind a page that stands: ask for the Hub, load the first model, compute what views share. A
     visitor hears of what fails here."""
-    try:
-        explainer.look_for_hub()
-        model = explainer.warm_up()
-        time.sleep(SETTLE_S)
-        explainer.prepare_views(model)
-    except DemoError as error:
-        log.warning("the first model is not ready: %s", error)
+    while True:
+        try:
+            explainer.look_for_hub()
+            model = explainer.warm_up()
+            break
+        except Exception as error:
+            log.warning("the first model is not ready, and is tried again: %s", error)
+            time.sleep(TRY_AGAIN_S)
+    time.sleep(SETTLE_S)
+    explainer.prepare_views(model)
 
 
 def load_behind(explainer: Explainer) -> None:
@@ -133,7 +139,12 @@ def serve(demo: gr.Blocks, explainer: Explainer, folder: Path | None = None, **l
             _end_process(folder, 1)
         ending.set()
 
-    arguments = {**launch_arguments(), "mcp_server": _has_mcp(), "app_kwargs": {"routes": reports(explainer)}, **launch}
+    arguments = {
+        **launch_arguments(),
+        "mcp_server": _has_mcp() and not launch.get("auth"),
+        "app_kwargs": {"routes": reports(explainer)},
+        **launch,
+    }
     demo.launch(prevent_thread_lock=True, **arguments)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
@@ -153,11 +164,14 @@ def mount(app: fastapi.FastAPI, path: str = "/vit", settings: Settings | None = 
     demo, explainer = build(settings)
     app.router.routes += reports(explainer, path)  # before the page, which answers everything below its path
     load_behind(explainer)
-    return gr.mount_gradio_app(app, demo, path, auth=settings.auth, mcp_server=_has_mcp(), **mount_arguments(demo))
+    return gr.mount_gradio_app(
+        app, demo, path, auth=settings.auth, mcp_server=_has_mcp() and not settings.auth, **mount_arguments(demo)
+    )
 
 
 def _has_mcp() -> bool:
-    """Whether the questions can be offered as tools for agents: the extra vit-demo[mcp] is installed."""
+    """Whether the questions can be offered as tools for agents: the extra vit-demo[mcp] is installed. Not beside a
+    password: gradio does not ask agents for it."""
     return importlib.util.find_spec("mcp") is not None
 
 

@@ -154,10 +154,18 @@ def _long_map(subject: Subject, method: str, options: RelevanceOptions, part: in
     tokens = PART_TOKENS.get(engine.hardware.device, PART_TOKENS_ELSEWHERE)
     at_once = max(1, tokens // grid.num_tokens)
     if masks is None:
-        chosen, parts = _part_of(method, options.steps, max(1, at_once // BACKWARD_COST), part)
-        with engine.computing(long=True):
-            vit, some = subject.loaded.model, (fractions[chosen], weights[chosen])
-            values = perturbation.integrated_gradients(vit, subject.target, pixels, baseline, *some)
+        step = max(1, at_once // BACKWARD_COST)
+        chosen, parts = _part_of(method, options.steps, step, part)
+        values = torch.zeros(grid.shape)
+        for begin in range(chosen.start, chosen.stop, step):  # others get their turn between the slices
+            some = slice(begin, min(begin + step, chosen.stop))
+            engine.yield_to_others()
+            with engine.computing(long=True):
+                nodes = fractions[some], weights[some]
+                found = perturbation.integrated_gradients(
+                    subject.loaded.model, subject.target, pixels, baseline, *nodes
+                )
+                values = values + found.cpu()
     else:
         chosen, parts = _part_of(method, len(masks), at_once, part)
         # from the whole picture's score: parts then add up calmly

@@ -135,7 +135,7 @@ def check_options(subject: Subject, options: RelevanceOptions) -> None:
         check_range(name, getattr(options, name))
     check(options.head_fusion in ("mean", "max", "min"), "head_fusion", options.head_fusion, "mean, max, min")
     last, grid = subject.target.layer, subject.run.trace.grid
-    check(0 <= options.start_layer <= last, "start_layer", options.start_layer, f"0 … {last}")
+    check(0 <= options.start_layer <= last, "start_layer", options.start_layer + 1, f"1 … {last + 1}")
     window, stride = occlusion_window(options, grid.shape)
     check(1 <= window <= min(grid.shape), "window", window, f"1 … {min(grid.shape)}")
     check(1 <= stride <= window, "stride", stride, f"1 … {window}")

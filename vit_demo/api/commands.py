@@ -111,12 +111,16 @@ def run(explainer: ExplainerProtocol, options: argparse.Namespace, tell: Tell, s
             _give(result, written, options, show)
         return 0
     pictures, rows, failed = pictures_of(options.picture), [], 0
+    if options.out and len({path.name for path in pictures}) < len(pictures):
+        raise DemoError("api.equal_names")
+    asked = {name: str(getattr(options, name)) for name in values} | {"model": str(values.get("model", ""))}
     for number, path in enumerate(pictures, start=1):
         if len(pictures) > 1 and sys.stderr.isatty():
             print(f"\r{number}/{len(pictures)} {path.name}".ljust(70), end="", file=sys.stderr, flush=True)
         name = f"{path.name}.{options.question}"
-        if options.out and (options.out / f"{name}.json").is_file():
-            continue  # made before
+        if options.out and (made := _made_before(options.out / f"{name}.json", path, asked)):
+            rows.append(made)
+            continue
         try:
             result = question(explainer, picture=read(path), **values)
         except PictureError as error:
@@ -126,7 +130,7 @@ def run(explainer: ExplainerProtocol, options: argparse.Namespace, tell: Tell, s
             tell(f"error: {path}: {error.say(options.language)}")
             rows.append({"picture": str(path), "error": error.say(options.language)})
             continue
-        row = {"picture": str(path), "model": values.get("model", ""), **result.numbers}
+        row = {"picture": str(path), "asked": asked, **result.numbers}
         written = _write(result, options.out, name, len(pictures) > 1, row) if options.out else []
         rows.append(row)
         if not options.json:
@@ -136,6 +140,16 @@ def run(explainer: ExplainerProtocol, options: argparse.Namespace, tell: Tell, s
     if options.json:
         print_json(rows if len(pictures) > 1 else rows[0] if rows else {})
     return 1 if failed else 0
+
+
+def _made_before(file: Path, picture: Path, asked: dict[str, str]) -> dict | None:
+    """The result of the same question about the same picture, where that file holds it."""
+    try:
+        row = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    same = isinstance(row, dict) and (row.get("picture"), row.get("asked")) == (str(picture), asked)
+    return row if same else None
 
 
 def _opened(value: Any) -> Any:

@@ -11,10 +11,14 @@ from typing import Any, Literal
 
 from vit_demo.api.questions.base import Picture, Pictures
 from vit_demo.contract import DemoError
+from vit_demo.contract.features import MAX_OWN_PICTURES, MAX_PCA_PICTURES
+from vit_demo.contract.own_classes import MAX_EXAMPLES
 
 MOST_LETTERS = 2_000
 MOST_DIGITS = 18  # of a whole number that comes as text
 MOST_VALUES = 200  # in a list
+# Pictures in a list: looked at before any of them is decoded
+MOST_PICTURES = {"pictures": MAX_PCA_PICTURES, "own": MAX_OWN_PICTURES, "examples": MAX_EXAMPLES}
 
 
 def checked(name: str, value: Any, hint: Any, read_picture: Callable[[Any], Picture]) -> Any:
@@ -24,8 +28,8 @@ def checked(name: str, value: Any, hint: Any, read_picture: Callable[[Any], Pict
         return read_picture(value)
     if hint == Pictures:
         values = value if isinstance(value, list | tuple) else [value]
-        if len(values) > MOST_VALUES:
-            raise _wrong(name, f"at most {MOST_VALUES}")
+        if len(values) > MOST_PICTURES[name]:
+            raise _wrong(name, f"1 … {MOST_PICTURES[name]}")
         return tuple(read_picture(one) for one in values)
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):

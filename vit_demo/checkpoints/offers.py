@@ -9,7 +9,7 @@ from collections.abc import Callable
 from vit_demo.checkpoints import catalog, embedded
 from vit_demo.checkpoints.reach import HubWatch
 from vit_demo.checkpoints.sources import find
-from vit_demo.contract import DemoError, ModelStatus
+from vit_demo.contract import Availability, DemoError, ModelStatus
 
 LAST_S = 3.0  # for so long a look at dozens of folders is believed
 
@@ -51,15 +51,23 @@ class Offers:
     def default_model(self, download: bool = True) -> str:
         """The model that the page opens with; without `download`, the best that is on this machine. Where one that
         predicts classes would have to be downloaded, the Hub is asked for first (3 seconds at most, once)."""
-        if self._first:
+        offered = {one.card.id: one.availability for one in self.statuses()}
+        if self._first and (download or offered.get(self._first) == "on_disk"):
             return self._first
-        model = catalog.default_model(self.statuses(), download)
+        model = self._of_offered(catalog.default_model(self.statuses(), download), offered)
         card = catalog.card_of(model)
         predicts = card is not None and card.has_head and card.source == "hub"
         if download and self._hub.known is None and not predicts:
             self.look_for_hub()
-            return catalog.default_model(self.statuses())
+            return self._of_offered(catalog.default_model(self.statuses()), offered)
         return model
+
+    @staticmethod
+    def _of_offered(model: str, offered: dict[str, Availability]) -> str:
+        """The catalogue's choice where it is on offer; else what is on this machine, else the first one."""
+        if model in offered:
+            return model
+        return next((one for one, availability in offered.items() if availability == "on_disk"), next(iter(offered)))
 
     def on_disk(self) -> tuple[str, ...]:
         """The models whose weights are on this machine, the first one first."""

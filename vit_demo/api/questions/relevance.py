@@ -69,7 +69,7 @@ def relevance(
     the model saw, each on its own scale.
 
     Parameters:
-        target: a class, by name or by number from 1; "" for the most probable
+        target: a class by name, or by number from 1 as "#5"; "" for the most probable
         methods: of attention, rollout, gradient_rollout, chefer, legrad, grad_cam, gradient_input (quick), and
             integrated_gradients, occlusion, random_masks (they run the model many times); none for all quick ones
         baseline: what stands where the picture is hidden: its mean colour, a blur, or black
@@ -104,7 +104,7 @@ def faithfulness(
     relevant first. A good map has a small area under deletion, a large one under insertion, and beats "random".
 
     Parameters:
-        target: a class, by name or by number from 1; "" for the most probable
+        target: a class by name, or by number from 1 as "#5"; "" for the most probable
         method: whose map orders the patches; "random" draws the order
         steps: points of the curves
         seed: of the random order
@@ -119,15 +119,17 @@ def faithfulness(
 
 
 def _target(explainer: ExplainerProtocol, picture: Picture, model: str, size: SizeChoice, target: str) -> int:
-    """The number from 0 of a target given by name, by number from 1, or as "" for the best."""
+    """The number from 0 of a target given by name, by number from 1 as "#5", or as "" for the best."""
     known = explainer.targets(picture, model, size, 1)
     target = target.strip()
     if not target:
         return known.best[0] if known.best else 0
     wanted = target.casefold()
+    numbered = target.startswith("#")
     for number, name in enumerate(known.names):
-        if wanted == name.casefold():
+        if not numbered and wanted == name.casefold():
             return number
-    if target.isdecimal() and 1 <= int(target[:9]) <= len(known.names):
-        return int(target) - 1
+    number_words = target.removeprefix("#")
+    if numbered and number_words.isdecimal() and 1 <= int(number_words[:9]) <= len(known.names):
+        return int(number_words) - 1
     raise DemoError("api.no_such_target", name=target[:80], count=len(known.names))
