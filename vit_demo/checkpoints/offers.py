@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from vit_demo.checkpoints import catalog, embedded
 from vit_demo.checkpoints.reach import HubWatch
 from vit_demo.checkpoints.sources import find
-from vit_demo.contract import Availability, DemoError, ModelStatus
+from vit_demo.contract import DemoError, ModelStatus
 
 LAST_S = 3.0  # for so long a look at dozens of folders is believed
 
@@ -63,7 +63,7 @@ class Offers:
         return model
 
     @staticmethod
-    def _of_offered(model: str, offered: dict[str, Availability]) -> str:
+    def _of_offered(model: str, offered: Mapping[str, str]) -> str:
         """The catalogue's choice where it is on offer; else what is on this machine, else the first one."""
         if model in offered:
             return model
