@@ -262,3 +262,8 @@ def test_the_methods_of_the_signature_are_those_there_are():
     from vit_demo.contract.relevance import METHODS
 
     assert get_args(Method) == (*METHODS, "random")
+
+
+def test_more_pictures_than_a_question_takes_are_refused_before_any_is_read(client, dog):
+    with pytest.raises(AppError, match="1 … 8"):
+        client.predict([dog] * 9, DIGITS, api_name="/features_pca")

@@ -295,3 +295,27 @@ def test_the_page_works_under_a_path_of_another_site(tmp_path):
     finally:
         process.terminate()
         process.wait(30)
+
+
+def test_a_first_model_that_cannot_be_had_is_tried_again(monkeypatch):
+    from vit_demo import serve
+
+    tried = []
+
+    class Explainer:
+        def look_for_hub(self):
+            return False
+
+        def warm_up(self):
+            tried.append(1)
+            if len(tried) < 3:
+                raise OSError("the network is not up yet")
+            return "a model"
+
+        def prepare_views(self, model):
+            tried.append(model)
+
+    monkeypatch.setattr(serve, "TRY_AGAIN_S", 0.01)
+    monkeypatch.setattr(serve, "SETTLE_S", 0)
+    serve.load(Explainer())
+    assert tried == [1, 1, 1, "a model"]
