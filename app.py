@@ -5,16 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported
+from vit_demo.files import prepare_process
+
+folder = prepare_process()  # before gradio is imported, also by spaces
 with contextlib.suppress(ImportError):
     import spaces  # noqa: F401 – ZeroGPU wants it before torch; elsewhere it does not exist
-
-from vit_demo import memory
-from vit_demo.files import own_folder
-
-memory.use_few_arenas()  # before there are threads
-folder = own_folder(os.environ.get("GRADIO_TEMP_DIR"))
-os.environ["GRADIO_TEMP_DIR"] = str(folder)  # before gradio is imported, which remembers it
 
 from vit_demo.serve import Settings, build, load_behind, serve
 

@@ -138,13 +138,9 @@ def _serve(options: argparse.Namespace) -> None:
         "VIT_DEMO_CLUSTER": options.cluster,
     }
     os.environ.update({name: str(value) for name, value in variables.items() if value is not None})
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    from vit_demo.files import own_folder
-    from vit_demo.memory import use_few_arenas
+    from vit_demo.files import prepare_process
 
-    use_few_arenas()
-    folder = own_folder(os.environ.get("GRADIO_TEMP_DIR"))
-    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    folder = prepare_process()
     from vit_demo.serve import Settings, build, load_behind, serve
 
     try:

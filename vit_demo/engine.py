@@ -32,7 +32,7 @@ MOST_WAITING = 80  # more than a class of thirty; beyond it one is told to come 
 # By how many times the forward pass that it saves a question goes forward whose trace is in memory
 HEAD_START = 5.0
 PACE_WEIGHT = 0.1  # of the newest, in the mean of how long a place was held
-PICTURES = ("image", "images", "own")  # parameters of a question
+SEVERAL_PICTURES = {"images", "own"}  # parameters of a question
 
 Answer = TypeVar("Answer")
 
@@ -136,33 +136,35 @@ class Engine:
         key = question.__module__, question.__qualname__, revision, content_key(args)
 
         def make() -> Answer:
-            if self._is_quick(question, named):
+            saved_s = self._saved_s(named)  # looked up once: it names the pictures by their content
+            if self._is_quick(question, named, saved_s):
                 return self._guarded(question, args)
             self._check_room()
-            with self._placed(HEAD_START * self._saved_s(named)):
+            with self._placed(HEAD_START * (saved_s or 0.0)):
                 return self._guarded(question, args)
 
         answer, was_there = self.answers.get_or_make(key, make, content_bytes)
         return (_as_kept(answer) if was_there else answer), was_there
 
-    def _is_quick(self, question: Callable, named: dict[str, Any]) -> bool:
+    @staticmethod
+    def _is_quick(question: Callable, named: dict[str, Any], saved_s: float | None) -> bool:
         """Whether a question is answered without a forward pass, and in a moment."""
-        if getattr(question, "is_long_work", False) or named.keys() & set(PICTURES[1:]):
+        if getattr(question, "is_long_work", False) or named.keys() & SEVERAL_PICTURES:
             return False
-        return named.get("image") is None or self._saved_s(named) > 0
+        return named.get("image") is None or saved_s is not None
 
-    def _saved_s(self, named: dict[str, Any]) -> float:
-        """How long the forward passes took that are in memory for a question's pictures, in seconds; 0 where one is
-        missing."""
+    def _saved_s(self, named: dict[str, Any]) -> float | None:
+        """How long the forward passes took that are in memory for a question's pictures, in seconds; None where one is
+        missing, or there are none."""
         image = named.get("image")
         images = named.get("images") or (() if image is None else (image,))
         if not images or "size" not in named:
-            return 0.0
+            return None
         name, loaded, saved_ms = named["model"], self.load(named["model"]), 0.0
         for image in images:
             run = self.runs.get(self._run_key(name, loaded, self.prepared(image, loaded, named["size"])))
             if run is None:
-                return 0.0
+                return None
             saved_ms += run.info.forward_ms
         return saved_ms / 1000
 

@@ -9,6 +9,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from vit_demo.memory import use_few_arenas
+
 PREFIX, LOCK = "vit-demo-files-", "owner.lock"
 LEFT_AFTER_S = 24 * 3600  # where the system has no locks
 _locks: list[int] = []  # held as long as this process lives: the system frees them however it ends
@@ -26,6 +28,16 @@ def own_folder(base: str | Path | None = None) -> Path:
     lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
     _try_lock(lock)
     _locks.append(lock)
+    return folder
+
+
+def prepare_process() -> Path:
+    """What a server's process does before gradio is imported, which remembers it, and before there are threads: no
+    analytics, few arenas, and a folder of its own for visitors' files, which this gives."""
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    use_few_arenas()
+    folder = own_folder(os.environ.get("GRADIO_TEMP_DIR"))
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
     return folder
 
 

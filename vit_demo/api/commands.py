@@ -11,14 +11,14 @@ import tempfile
 import typing
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
 
 from vit_demo.api.questions import QUESTIONS, Result
 from vit_demo.api.questions.base import Picture, Pictures
-from vit_demo.api.values import choices_of
+from vit_demo.api.values import optional
 from vit_demo.contract import DemoError, ExplainerProtocol, PictureError
 from vit_demo.decode import decode_untrusted
 
@@ -68,14 +68,13 @@ def _add_argument(parser: argparse.ArgumentParser, parameter: inspect.Parameter,
         parser.add_argument(flag, type=kind, nargs="+", default=[], required=needed, help=words)
     elif hint is bool:
         parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=default, help=words)
-    elif choices := choices_of(hint):
-        parser.add_argument(flag, choices=choices, default=default, help=words)
-    elif "list" in str(hint):
+    elif typing.get_origin(hint) is Literal:
+        parser.add_argument(flag, choices=typing.get_args(hint), default=default, help=words)
+    elif typing.get_origin(optional(hint)) is list:
         parser.add_argument(flag, nargs="+", default=default, help=words)
     else:
-        kind = float if "float" in str(hint) else hint
         names = [flag, "--size"] if name == "size_px" else [flag]
-        parser.add_argument(*names, dest=name, type=kind, default=default, help=words)
+        parser.add_argument(*names, dest=name, type=optional(hint), default=default, help=words)
 
 
 def _words(question: Callable) -> tuple[str, dict[str, str]]:

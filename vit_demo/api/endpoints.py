@@ -16,7 +16,6 @@ import gradio as gr
 import numpy as np
 from gradio.events import api
 from gradio.utils import get_upload_folder
-from PIL import Image
 
 from vit_demo.api.questions import QUESTIONS, Result
 from vit_demo.api.questions.base import Picture, Pictures, Returns
@@ -24,8 +23,10 @@ from vit_demo.api.values import checked
 from vit_demo.contract import DemoError, ExplainerProtocol, PictureError
 from vit_demo.fair_queue import VisitorLeft, current_visitor
 from vit_demo.plain import plain_type
-from vit_demo.text import LANGUAGES, say
+from vit_demo.text import say
+from vit_demo.ui.events import language_of_request
 from vit_demo.ui.kit.cache import cached_file
+from vit_demo.ui.kit.html import png_bytes
 from vit_demo.ui.kit.reader import read_bytes, read_file
 
 DATA_URL = "data:image/"
@@ -61,7 +62,7 @@ def add_endpoints(demo: gr.Blocks, explainer: ExplainerProtocol) -> None:
 
 def endpoint(explainer: ExplainerProtocol, question: Callable[..., Result]) -> Callable[..., Any]:
     """A question as gradio wants an endpoint: JSON values in, JSON values and files out, with a signature to read."""
-    hints = typing.get_type_hints(question, include_extras=True)
+    hints = typing.get_type_hints(question)
     parameters = list(inspect.signature(question).parameters.values())[1:]  # without the explainer
     returns: Returns = question.returns  # type: ignore[attr-defined]
 
@@ -76,7 +77,7 @@ def endpoint(explainer: ExplainerProtocol, question: Callable[..., Result]) -> C
                 named["model"] = named["model"] or explainer.default_model()
             return _response(question(explainer, **named), returns)
         except Exception as error:
-            raise _client_error(error, question.__name__, _language(request)) from None
+            raise _client_error(error, question.__name__, language_of_request(request)) from None
 
     types = {parameter.name: _client_type(hints[parameter.name]) for parameter in parameters}
     returned = tuple(_return_types(returns))
@@ -137,18 +138,14 @@ def _picture(value: Any) -> np.ndarray:
 def _response(result: Result, returns: Returns) -> Any:
     sent: list[Any] = [result.numbers]
     if returns.picture:
-        sent.append(_file("picture.png", _png(result.picture)))
+        if result.picture is None:
+            raise ValueError("this question gives a picture")
+        sent.append(_file("picture.png", png_bytes(result.picture)))
     if returns.arrays:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **result.arrays)
         sent.append(_file("arrays.npz", buffer.getvalue()))
     return tuple(sent) if len(sent) > 1 else sent[0]
-
-
-def _png(picture: np.ndarray | None) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(np.zeros((1, 1, 3), np.uint8) if picture is None else picture).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def _file(name: str, content: bytes) -> dict[str, Any]:
@@ -163,8 +160,3 @@ def _client_error(error: Exception, name: str, language: str) -> gr.Error:
     if not isinstance(error, VisitorLeft):
         log.error("unexpected error in the endpoint %s", name, exc_info=error)
     return gr.Error(say("page.unexpected", language), print_exception=False)
-
-
-def _language(request: gr.Request) -> str:
-    wanted = str(request.headers.get("accept-language", "")).lower()
-    return next((one for one in LANGUAGES if wanted.startswith(one)), LANGUAGES[0])

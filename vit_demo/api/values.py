@@ -32,8 +32,8 @@ def checked(name: str, value: Any, hint: Any, read_picture: Callable[[Any], Pict
             raise _wrong(name, f"1 … {MOST_PICTURES[name]}")
         return tuple(read_picture(one) for one in values)
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        return _one_of(name, value, inner, read_picture)
+    if origin in (typing.Union, types.UnionType):  # X | None
+        return None if value is None else checked(name, value, optional(hint), read_picture)
     if origin is Literal:
         if isinstance(value, str) and value in inner:
             return value
@@ -45,24 +45,10 @@ def checked(name: str, value: Any, hint: Any, read_picture: Callable[[Any], Pict
     return _SIMPLE[hint](name, value)
 
 
-def choices_of(hint: Any) -> tuple[str, ...]:
-    """The words that a parameter takes, () where it takes others too."""
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Literal:
-        return inner
-    if origin in (typing.Union, types.UnionType):
-        every = [choices_of(one) for one in inner]
-        return tuple(word for words in every for word in words) if all(every) else ()
-    return ()
-
-
-def _one_of(name: str, value: Any, hints: tuple, read_picture: Callable[[Any], Picture]) -> Any:
-    if value is None and type(None) in hints:
-        return None
-    if words := choices_of(typing.Union[hints]):  # noqa: UP007
-        return checked(name, value, Literal[words], read_picture)
-    (hint,) = (one for one in hints if one is not type(None))
-    return checked(name, value, hint, read_picture)
+def optional(hint: Any) -> Any:
+    """The X of `X | None`; any other hint itself."""
+    inner = [one for one in typing.get_args(hint) if one is not type(None)]
+    return inner[0] if typing.get_origin(hint) in (typing.Union, types.UnionType) else hint
 
 
 def _text(name: str, value: Any) -> str:

@@ -44,7 +44,7 @@ class PageBlocks(gr.Blocks):
     def _language_of(self, block_fn, inputs: object) -> str:
         """What the visitor's browser says with this very event."""
         if isinstance(inputs, list):
-            for component, value in zip(block_fn.inputs, inputs, strict=False):
+            for component, value in zip(block_fn.inputs, inputs, strict=False):  # a program may send too few
                 if component is self.language:
                     return language_of(value if isinstance(value, str) else None)
         return language_of(None)
