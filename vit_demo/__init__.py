@@ -13,6 +13,8 @@ _HOME = {
     "load_model": "vit_demo.checkpoints.load",
     "LoadedModel": "vit_demo.checkpoints.load",
     "Trace": "vit_demo.model.trace",
+    "Edits": "vit_demo.edits",
+    "Cut": "vit_demo.edits",
     "VisionTransformer": "vit_demo.model.vit",
     "ViTConfig": "vit_demo.model.config",
     "attention_rows": "vit_demo.analysis.attention",

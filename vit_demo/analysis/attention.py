@@ -25,16 +25,17 @@ def attention_rows(trace: Trace, layer: int, token: int) -> Tensor:
     Layer and token count from 0, prefix tokens first. Costs one row, not a forward pass. ValueError outside the trace.
     """
     kept = layer_of(trace, layer)
-    return _row(kept.q, kept.k, token)
+    return _row(kept.q, kept.k, token, kept.closed)
 
 
-def _row(q: Tensor, k: Tensor, token: int) -> Tensor:
-    """softmax(q_i·Kᵀ/√d) of one token from q and k, each (B, h, N, d): (B, h, N)."""
+def _row(q: Tensor, k: Tensor, token: int, closed: Tensor | None = None) -> Tensor:
+    """softmax(q_i·Kᵀ/√d) of one token from q and k, each (B, h, N, d): (B, h, N); 0 where an edge is closed."""
     if not 0 <= token < q.shape[2]:
         raise ValueError(f"token {token} is outside 0 … {q.shape[2] - 1}")
     query = q[:, :, token : token + 1] / math.sqrt(q.shape[-1])  # (B, h, 1, d)
     # A row times Kᵀ, not K times a column: keys lie strided in memory, and only this order reads them in place.
-    return (query @ k.transpose(-2, -1)).squeeze(-2).softmax(dim=-1)
+    scores = (query @ k.transpose(-2, -1)).squeeze(-2)
+    return (scores if closed is None else scores.masked_fill(closed[token], -math.inf)).softmax(dim=-1)
 
 
 class RowTrace(Trace):
@@ -48,8 +49,8 @@ class RowTrace(Trace):
         self.token = token
         self.rows: list[Tensor] = []
 
-    def keep_attention(self, q: Tensor, k: Tensor, v: Tensor, out: Tensor) -> None:
-        self.rows.append(_row(q, k, self.token))
+    def keep_attention(self, q: Tensor, k: Tensor, v: Tensor, out: Tensor, closed: Tensor | None = None) -> None:
+        self.rows.append(_row(q, k, self.token, closed))
 
     def keep_residual(self, residual: Tensor) -> None:
         """Nothing: the stream goes on without a copy."""
@@ -58,7 +59,8 @@ class RowTrace(Trace):
 def attention_matrix(trace: Trace, layer: int) -> Tensor:
     """All rows of one layer, (B, h, N, N). One layer at a time: all of them at once would not fit for large grids."""
     kept = layer_of(trace, layer)
-    return (kept.q / math.sqrt(kept.q.shape[-1]) @ kept.k.transpose(-2, -1)).softmax(dim=-1)
+    scores = kept.q / math.sqrt(kept.q.shape[-1]) @ kept.k.transpose(-2, -1)
+    return (scores if kept.closed is None else scores.masked_fill(kept.closed, -math.inf)).softmax(dim=-1)
 
 
 def log_sums_and_distances(queries: Tensor, keys: Tensor, distances_px: Tensor) -> tuple[Tensor, Tensor]:

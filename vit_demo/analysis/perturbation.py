@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vit_demo.analysis.relevance import Target, score, sum_per_patch
+from vit_demo.model.editing import filling, hide
 from vit_demo.model.vit import VisionTransformer
 
 Baseline = Literal["mean", "blur", "black"]
@@ -30,23 +31,9 @@ def baseline_picture(pixels: Tensor, kind: Baseline, patch_px: int, black: Tenso
     blur    the picture blurred by a Gaussian with a standard deviation of one patch, edges repeated
     black   `black` (3,): black as the model's normalisation gives it
     """
-    if kind == "mean":
-        return pixels.mean(dim=(2, 3), keepdim=True).expand_as(pixels)
     if kind == "black":
         return black.to(pixels)[None, :, None, None].expand_as(pixels)
-    radius = 3 * patch_px
-    offsets = torch.arange(-radius, radius + 1, device=pixels.device, dtype=pixels.dtype)
-    kernel = (-(offsets**2) / (2 * patch_px**2)).exp()
-    kernel = (kernel / kernel.sum()).expand(pixels.shape[1], 1, -1)  # (3, 1, k): each channel on its own
-    padded = F.pad(pixels, (radius, radius, radius, radius), mode="replicate")
-    down = F.conv2d(padded, kernel[..., None], groups=pixels.shape[1])
-    return F.conv2d(down, kernel[..., None, :], groups=pixels.shape[1])
-
-
-def hide(pixels: Tensor, baseline: Tensor, keep: Tensor, patch_px: int) -> Tensor:
-    """The picture where `keep` (B, rows, cols) is 1, the baseline where it is 0, mixed between: (B, 3, H, W)."""
-    keep = keep.repeat_interleave(patch_px, dim=1).repeat_interleave(patch_px, dim=2)[:, None]
-    return torch.lerp(baseline, pixels, keep)  # exact at 0 and at 1
+    return filling(pixels, kind, patch_px)
 
 
 def scores_of_hidden(

@@ -1,7 +1,7 @@
 """One readable Vision Transformer, for every plain ViT from Dosovitskiy et al. 2021 to DINOv3.
 
 Read in this order: config (what can vary) · position (where a token is) · attention · block · vit (the forward pass) ·
-trace (what a forward pass leaves behind).
+trace (what a forward pass leaves behind) · editing (what is changed in a pass on request).
 
 Letters in shapes, the same everywhere:
 

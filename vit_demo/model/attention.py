@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vit_demo.model.config import ViTConfig
+from vit_demo.model.editing import LayerEdits
 from vit_demo.model.position import rotate
 from vit_demo.model.trace import Trace
 
@@ -51,9 +52,17 @@ class Attention(nn.Module):
             k, v = (each.repeat_interleave(self.heads // self.kv_heads, dim=1) for each in (k, v))
         return q, k, v
 
-    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor] | None, trace: Trace | None) -> Tensor:
+    def forward(
+        self, x: Tensor, rope: tuple[Tensor, Tensor] | None, trace: Trace | None, edits: LayerEdits | None = None
+    ) -> Tensor:
         q, k, v = self.project(x, rope)
-        out = F.scaled_dot_product_attention(q, k, v)  # (B, h, N, d)
+        closed = None
+        if edits is not None:
+            q, closed = q * edits.scale, edits.closed
+        # A mask takes another, slower kernel: there is one only where edges are closed.
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=None if closed is None else ~closed)  # (B, h, N, d)
         if trace is not None:
-            trace.keep_attention(q, k, v, out)
+            trace.keep_attention(q, k, v, out, closed)
+        if edits is not None:
+            out = edits.change_heads(out)
         return self.proj(self.norm(out.transpose(1, 2).flatten(2)))

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from vit_demo.model.attention import Attention, make_norm
 from vit_demo.model.config import ViTConfig
+from vit_demo.model.editing import LayerEdits
 from vit_demo.model.trace import Trace
 
 
@@ -76,13 +77,28 @@ class Block(nn.Module):
         self.mlp = (GatedMlp if config.mlp == "gated" else PlainMlp)(config)
         self.scale2 = LayerScale(config.dim) if config.layer_scale and config.layer_scale_mlp else nn.Identity()
 
-    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor] | None, trace: Trace | None) -> Tensor:
-        if self.post_norm:
-            x = x + self.scale1(self.norm1(self.attn(x, rope, trace)))
-            x = x + self.scale2(self.norm2(self.mlp(x)))
-        else:
-            x = x + self.scale1(self.attn(self.norm1(x), rope, trace))
-            x = x + self.scale2(self.mlp(self.norm2(x)))
+    def forward(
+        self, x: Tensor, rope: tuple[Tensor, Tensor] | None, trace: Trace | None, edits: LayerEdits | None = None
+    ) -> Tensor:
+        attended = self._attended(x, rope, trace, edits)  # also where it is skipped: the trace shows what it would do
+        if edits is None or not edits.skip_attention:
+            x = x + attended
+        if edits is None or not edits.skip_mlp:
+            x = x + self._fed_forward(x)
+        if edits is not None:
+            x = edits.change_residual(x)
         if trace is not None:
             trace.keep_residual(x)
         return x
+
+    def _attended(
+        self, x: Tensor, rope: tuple[Tensor, Tensor] | None, trace: Trace | None, edits: LayerEdits | None
+    ) -> Tensor:
+        """What attention adds to the residual stream."""
+        if self.post_norm:
+            return self.scale1(self.norm1(self.attn(x, rope, trace, edits)))
+        return self.scale1(self.attn(self.norm1(x), rope, trace, edits))
+
+    def _fed_forward(self, x: Tensor) -> Tensor:
+        """What the MLP adds to the residual stream."""
+        return self.scale2(self.norm2(self.mlp(x)) if self.post_norm else self.mlp(self.norm2(x)))

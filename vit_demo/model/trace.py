@@ -12,13 +12,14 @@ from vit_demo.grid import PatchGrid
 @dataclass(frozen=True)
 class LayerTrace:
     """One layer: what attention got and gave, each (B, h, N, d), after q/k norm and RoPE; and the residual stream at
-    the block's output (B, N, D)."""
+    the block's output (B, N, D). `closed` (N, N) is true where an edit closed the edge from a query (row) to a key."""
 
     q: Tensor
     k: Tensor
     v: Tensor
     out: Tensor
     residual: Tensor
+    closed: Tensor | None = None
 
 
 class Trace:
@@ -26,14 +27,15 @@ class Trace:
 
     `gradients=True` makes the pass differentiable from the embedded tokens on, even if the weights are frozen, so that
     the gradient of any logit with respect to any kept tensor can be asked for afterwards. `layers` holds every layer
-    that was computed.
+    that was computed. `tokens` are the numbers of the tokens that entered the blocks, (N,); None: all of them.
     """
 
     def __init__(self, gradients: bool = False):
         self.gradients = gradients
         self.layers: list[LayerTrace] = []
+        self.tokens: Tensor | None = None
         self._start: tuple[PatchGrid, Tensor] | None = None
-        self._attention: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
+        self._attention: tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None] | None = None
 
     @property
     def grid(self) -> PatchGrid:
@@ -51,19 +53,20 @@ class Trace:
             raise ValueError("this trace holds no forward pass: hand it to a model first")
         return self._start
 
-    def start(self, grid: PatchGrid, embedded: Tensor) -> None:
+    def start(self, grid: PatchGrid, embedded: Tensor, tokens: Tensor | None = None) -> None:
         if self._start is not None:
             raise ValueError("this trace already holds a forward pass: hand in a new Trace()")
-        self._start = grid, embedded
+        self._start, self.tokens = (grid, embedded), tokens
 
-    def keep_attention(self, q: Tensor, k: Tensor, v: Tensor, out: Tensor) -> None:
-        self._attention = q, k, v, out
+    def keep_attention(self, q: Tensor, k: Tensor, v: Tensor, out: Tensor, closed: Tensor | None = None) -> None:
+        self._attention = q, k, v, out, closed
 
     def keep_residual(self, residual: Tensor) -> None:
         """A block's output: with what its attention kept before, a layer."""
         if self._attention is None:
             raise ValueError("a block keeps its attention before its output")
-        self.layers.append(LayerTrace(*self._attention, residual))
+        *attention, closed = self._attention
+        self.layers.append(LayerTrace(*attention, residual, closed))
         self._attention = None
 
     @property

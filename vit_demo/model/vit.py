@@ -9,10 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vit_demo.edits import Edits
 from vit_demo.grid import PatchGrid
 from vit_demo.model.attention import make_norm
 from vit_demo.model.block import ACTIVATIONS, Block
 from vit_demo.model.config import Resampling, ViTConfig
+from vit_demo.model.editing import Plan, make_plan
 from vit_demo.model.position import RESAMPLING, bands_of, resample_position, rope_angles, rope_table
 from vit_demo.model.trace import Trace
 
@@ -105,34 +107,65 @@ class VisionTransformer(nn.Module):
         """The patch grid of a batch (B, C, H, W). Raises ValueError where the patch does not divide it."""
         return PatchGrid.of(pixels.shape[-2], pixels.shape[-1], self.config.patch_px, self.config.prefix_names)
 
-    def forward(self, pixels: Tensor, trace: Trace | None = None) -> Encoded:
-        """Normalised pixels (B, 3, H, W) → Encoded. A `Trace` given here keeps what the pass computed."""
+    def forward(
+        self,
+        pixels: Tensor,
+        trace: Trace | None = None,
+        edits: Edits | None = None,
+        source: Trace | None = None,
+        example_heads: Tensor | None = None,
+    ) -> Encoded:
+        """Normalised pixels (B, 3, H, W) → Encoded. A `Trace` given here keeps what the pass computed.
+
+        `edits` change the pass; with patches dropped, N is less. `source` is the trace of another picture, for
+        `edits.patch_in`; `example_heads` are what heads give on average (see editing.py), for heads "examples". Raises
+        ValueError, naming the field, for edits that this model or grid does not know.
+        """
+        plan = None
+        if edits:
+            plan = make_plan(self.config, self.grid_of(pixels), edits, pixels.device, source, example_heads)
         differentiable = trace is not None and trace.gradients
         with torch.enable_grad() if differentiable else nullcontext():
-            tokens = self.norm(self.tokens_after(pixels, self.config.depth - 1, trace))
+            tokens = self.norm(self.tokens_after(pixels, self.config.depth - 1, trace, plan))
             return Encoded(tokens, self.classify(tokens))
 
-    def tokens_after(self, pixels: Tensor, layer: int, trace: Trace | None = None) -> Tensor:
+    def tokens_after(self, pixels: Tensor, layer: int, trace: Trace | None = None, plan: Plan | None = None) -> Tensor:
         """The residual stream (B, N, D) at a layer's output; no later layer is computed."""
         grid = self.grid_of(pixels)
-        x = self.embed(pixels, grid)
+        if plan is not None:
+            pixels = plan.pixels(pixels)
+        x, tables = self.embed(pixels, grid, plan), self.rope_tables(grid, plan)
+        if plan is not None:
+            x, tables = plan.left(x, tables)
         if trace is not None:
             if trace.gradients:
                 x = x.detach().requires_grad_()
-            trace.start(grid, x)
-        count = layer + 1
-        for block, table in zip(self.blocks[:count], self.rope_tables(grid)[:count], strict=True):
-            x = block(x, table, trace)
+            trace.start(grid, x, None if plan is None else plan.kept)
+        return self.through(x, tables, 0, layer, trace, plan)
+
+    def through(
+        self,
+        x: Tensor,
+        tables: list[tuple[Tensor, Tensor] | None],
+        first: int,
+        last: int,
+        trace: Trace | None = None,
+        plan: Plan | None = None,
+    ) -> Tensor:
+        """Tokens (B, N, D) through the blocks from `first` to `last`, each counted from 0. `tables` are those of all
+        layers (see `rope_tables`)."""
+        for layer in range(first, last + 1):
+            x = self.blocks[layer](x, tables[layer], trace, None if plan is None else plan.layers.get(layer))
         return x
 
-    def embed(self, pixels: Tensor, grid: PatchGrid) -> Tensor:
+    def embed(self, pixels: Tensor, grid: PatchGrid, plan: Plan | None = None) -> Tensor:
         """Patches, prefix tokens and their positions: (B, N, D)."""
         patches = self.patches(pixels)
         tokens = self.class_token, self.distillation_token, self.register_tokens
         prefix: list[Tensor] = [token for token in tokens if token is not None]
         if self.position is not None:
             of_prefix, of_patches = self.positions(grid.shape)
-            patches = patches + of_patches
+            patches = patches + (of_patches if plan is None else plan.positions(of_patches))
             if of_prefix is not None:
                 placed, rest = torch.cat(prefix, dim=1).split([of_prefix.shape[1], self._unplaced()], dim=1)
                 prefix = [placed + of_prefix, rest]
@@ -161,12 +194,13 @@ class VisionTransformer(nn.Module):
         how = RESAMPLING[rule or self.config.position_resampling]
         return of_prefix, resample_position(self.position[:, count:], self.config.native_grid, grid, how)
 
-    def rope_tables(self, grid: PatchGrid) -> list[tuple[Tensor, Tensor] | None]:
+    def rope_tables(self, grid: PatchGrid, plan: Plan | None = None) -> list[tuple[Tensor, Tensor] | None]:
         """Cosines and sines for each layer, or None for each where the model has no RoPE."""
         rope, depth = self.config.rope, self.config.depth
         if rope is None:
             return [None] * depth
-        cos, sin = rope_table(rope, rope_angles(rope, self.rope_bands, grid.shape))
+        angles = rope_angles(rope, self.rope_bands, grid.shape)
+        cos, sin = rope_table(rope, angles if plan is None else plan.angles(angles))
         return list(zip(cos, sin, strict=True)) if rope.kind == "mixed" else [(cos, sin)] * depth
 
     def pooled(self, tokens: Tensor) -> Tensor:

@@ -1,0 +1,229 @@
+"""Edits: what is changed inside one forward pass, as plain data. How a pass is changed stands in model/editing.py."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+from vit_demo.grid import PatchGrid
+
+Token = str | tuple[int, int]  # a prefix token by name ("cls", "dist", "reg1" …), or a patch (row, col) from 0
+Patch = tuple[int, int]
+Filling = Literal["mean", "blur"]
+Positions = Literal["keep", "none", "shuffled", "mirrored", "equal"]
+HeadEdit = Literal["mean", "zero", "examples"]
+BlockPart = Literal["attention", "mlp"]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Edges of attention that are closed before the softmax: in these layers, these queries do not see these keys.
+    None: all of them. What is left of a row adds up to 1 again (attention knock-out, Geva et al. 2023,
+    arXiv 2304.14767)."""
+
+    layers: tuple[int, ...] | None = None
+    queries: tuple[Token, ...] | None = None
+    keys: tuple[Token, ...] | None = None
+
+    def __post_init__(self):
+        for name in ("layers", "queries", "keys"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, _sorted(map(_plain, value)))
+
+
+@dataclass(frozen=True)
+class Edits:
+    """Everything that one forward pass changes; empty by default. Layers, heads, rows and columns count from 0.
+
+    They take effect in this order: pixels, patch embedding, positions, dropped patches, then block by block.
+
+    hide             patches whose pixels are replaced, `hide_with` the picture's "mean" colour or its "blur" (a
+                     Gaussian of one patch)
+    shuffle_patches  the picture's patches change places, by `seed`; positions stay
+    positions        of the patches, in the table and in RoPE alike: "none" (rows of the table are 0; RoPE does not
+                     turn), "shuffled" by `seed`, "mirrored" (left and right), "equal" (each the middle patch's). Prefix
+                     tokens keep theirs
+    position_scale   RoPE alone: the patches' coordinates are multiplied
+    drop             patches that never enter the blocks: the sequence is shorter, and the others keep their positions
+                     (Naseer et al. 2021, arXiv 2105.10497; Jain et al. 2022, arXiv 2204.08945)
+    heads            (layer, head) → what stands for the head's output before the projection: "zero", "mean" (its mean
+                     over this picture's tokens), or "examples" (its mean over example pictures, each prefix token's by
+                     itself, and the patches' together). Michel et al. 2019, arXiv 1905.10650
+    skip             (layer, "attention" or "mlp"): the residual stream passes it by
+    cut              edges of attention that are closed
+    temperature      by which every score q·kᵀ/√d is multiplied: 0 looks at all tokens alike, above 1 is sharper
+    patch_in         (layer, tokens) or (layer, tokens, head): at the layer's output, the residual stream of these
+                     tokens (None: all), or in it the output of one head, is that of another pass (Meng et al. 2022,
+                     arXiv 2202.05262)
+    seed             one for everything random
+    """
+
+    drop: tuple[Patch, ...] = ()
+    hide: tuple[Patch, ...] = ()
+    hide_with: Filling = "mean"
+    shuffle_patches: bool = False
+    positions: Positions = "keep"
+    position_scale: float = 1.0
+    heads: Mapping[tuple[int, int], HeadEdit] | tuple[tuple[tuple[int, int], HeadEdit], ...] = ()
+    skip: tuple[tuple[int, BlockPart], ...] = ()
+    cut: tuple[Cut, ...] = ()
+    temperature: float = 1.0
+    patch_in: tuple[tuple, ...] = ()
+    seed: int = 0
+
+    def __post_init__(self):
+        heads = self.heads.items() if isinstance(self.heads, Mapping) else self.heads
+        plain = {
+            "drop": _sorted(map(_plain, self.drop)),
+            "hide": _sorted(map(_plain, self.hide)),
+            "heads": tuple(sorted(((int(layer), int(head)), how) for (layer, head), how in heads)),
+            "skip": tuple(sorted({(int(layer), part) for layer, part in self.skip})),
+            "cut": tuple(self.cut),
+            "patch_in": tuple(_patch_in(*entry) for entry in self.patch_in),
+        }
+        for name, value in plain.items():  # one form, so that equal edits are equal and name an answer
+            object.__setattr__(self, name, value)
+        _choice("hide_with", self.hide_with, Filling)
+        _choice("positions", self.positions, Positions)
+        for _, how in plain["heads"]:
+            _choice("heads", how, HeadEdit)
+        for _, part in plain["skip"]:
+            _choice("skip", part, BlockPart)
+        for name in ("temperature", "position_scale"):
+            value = getattr(self, name)
+            _require(math.isfinite(value) and value >= 0, f"{name} must be a number from 0 on, not {value}")
+
+    def __bool__(self) -> bool:
+        """Whether anything is changed."""
+        return replace(self, seed=0, hide_with="mean") != Edits()
+
+    @property
+    def head_edits(self) -> dict[tuple[int, int], HeadEdit]:
+        """`heads` as a dictionary."""
+        return dict(self.heads)
+
+    def check(self, config: Any, grid: PatchGrid) -> None:
+        """Raises ValueError, naming the field, where a model of that config (a ViTConfig) has no such layer, head or
+        token on that grid, or where nothing would be left to read."""
+        for name in ("drop", "hide"):
+            for patch in getattr(self, name):
+                _token(name, patch, grid)
+        for (layer, head), _ in self.head_edits.items():
+            _layer("heads", layer, config)
+            _head("heads", head, config)
+        for layer, _ in self.skip:
+            _layer("skip", layer, config)
+        for one in self.cut:
+            for layer in one.layers or ():
+                _layer("cut", layer, config)
+            for token in (*(one.queries or ()), *(one.keys or ())):
+                _token("cut", token, grid)
+        for layer, tokens, head in self.patch_in:
+            _layer("patch_in", layer, config)
+            for token in tokens or ():
+                _token("patch_in", token, grid)
+            if head is not None:
+                _head("patch_in", head, config)
+        left = grid.num_patches - len(self.drop)
+        reads_patches = config.pool in ("avg", "token+avg") or (config.pool == "map")
+        only_patches = reads_patches and not config.pool_includes_prefix
+        _require(
+            left > 0 or (grid.num_prefix_tokens > 0 and not only_patches),
+            "drop leaves no patch, and this model's answer is read from patches: keep one",
+        )
+        has_rope = config.rope is not None
+        _require(self.position_scale == 1 or has_rope, "position_scale is for models with RoPE: this one has none")
+        has_positions = has_rope or config.position == "learned"
+        _require(self.positions == "keep" or has_positions, "positions: this model has no positions to change")
+
+    def fitting(self, config: Any, grid: PatchGrid) -> Edits:
+        """The part of these edits that a model and a grid know, for a page whose picture or model has changed."""
+
+        def has(token: Token) -> bool:
+            if isinstance(token, str):
+                return token in grid.prefix_names
+            return 0 <= token[0] < grid.rows and 0 <= token[1] < grid.cols
+
+        def known(layer: int, head: int = 0) -> bool:
+            return 0 <= layer < config.depth and 0 <= head < config.heads
+
+        has_rope = config.rope is not None
+        fitting = replace(
+            self,
+            drop=tuple(filter(has, self.drop)),
+            hide=tuple(filter(has, self.hide)),
+            heads=tuple((where, how) for where, how in self.heads if known(*where)),
+            skip=tuple((layer, part) for layer, part in self.skip if known(layer)),
+            cut=tuple(filter(None, (_fitting_cut(one, has, known) for one in self.cut))),
+            patch_in=tuple(
+                (layer, tokens, head)
+                for layer, tokens, head in self.patch_in
+                if known(layer, head or 0) and all(map(has, tokens or ()))
+            ),
+            positions=self.positions if has_rope or config.position == "learned" else "keep",
+            position_scale=self.position_scale if has_rope else 1.0,
+        )
+        try:
+            fitting.check(config, grid)
+        except ValueError:  # nothing would be left
+            return replace(fitting, drop=())
+        return fitting
+
+
+def _fitting_cut(cut: Cut, has, known) -> Cut | None:
+    """A cut without what there is not; None where nothing is left of it."""
+    parts = {
+        "layers": None if cut.layers is None else tuple(filter(known, cut.layers)),
+        "queries": None if cut.queries is None else tuple(filter(has, cut.queries)),
+        "keys": None if cut.keys is None else tuple(filter(has, cut.keys)),
+    }
+    return None if () in parts.values() else Cut(**parts)
+
+
+def _patch_in(layer: int, tokens: Iterable[Token] | None, head: int | None = None) -> tuple:
+    return int(layer), None if tokens is None else _sorted(map(_plain, tokens)), None if head is None else int(head)
+
+
+def _plain(value: Any) -> Any:
+    """A layer, a prefix token's name, or a patch as a tuple of two numbers."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple):
+        row, col = value
+        return int(row), int(col)
+    return int(value)
+
+
+def _sorted(values: Iterable) -> tuple:
+    """Each once; names before patches."""
+    return tuple(sorted(set(values), key=lambda value: (not isinstance(value, str), value)))
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise ValueError(message)
+
+
+def _choice(name: str, value: object, kind: Any) -> None:
+    _require(value in get_args(kind), f"{name} is {value!r}; it can be {', '.join(map(repr, get_args(kind)))}")
+
+
+def _layer(name: str, layer: int, config: Any) -> None:
+    _require(0 <= layer < config.depth, f"{name}: layer {layer} is outside 0 … {config.depth - 1}")
+
+
+def _head(name: str, head: int, config: Any) -> None:
+    _require(0 <= head < config.heads, f"{name}: head {head} is outside 0 … {config.heads - 1}")
+
+
+def _token(name: str, token: Token, grid: PatchGrid) -> None:
+    if isinstance(token, str):
+        names = ", ".join(grid.prefix_names) or "none"
+        _require(token in grid.prefix_names, f"{name}: there is no prefix token {token!r}; there are: {names}")
+        return
+    row, col = token
+    inside = 0 <= row < grid.rows and 0 <= col < grid.cols
+    _require(inside, f"{name}: patch ({row}, {col}) is outside the {grid.rows}×{grid.cols} grid")
