@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from vit_demo.grid import PatchGrid
 
-Token = str | tuple[int, int]  # a prefix token by name ("cls", "dist", "reg1" …), or a patch (row, col) from 0
+# A prefix token by name ("cls", "dist", "reg1" …), a patch (row, col) from 0, or ALL_PATCHES
+Token = str | tuple[int, int]
+ALL_PATCHES = "patches"
 Patch = tuple[int, int]
 Filling = Literal["mean", "blur"]
 Positions = Literal["keep", "none", "shuffled", "mirrored", "equal"]
@@ -98,7 +100,31 @@ class Edits:
 
     def __bool__(self) -> bool:
         """Whether anything is changed."""
-        return replace(self, seed=0, hide_with="mean") != Edits()
+        return replace(self, seed=0, hide_with="mean") != NO_EDITS
+
+    @classmethod
+    def of_plain(cls, value: Any) -> Edits:
+        """From what `plain` gives, also by way of JSON. Raises ValueError for anything else."""
+        names = {field.name for field in fields(cls)}
+        _require(isinstance(value, Mapping) and value.keys() <= names, f"edits are a dictionary of {', '.join(names)}")
+        kinds = {"shuffle_patches": bool, "seed": int, "temperature": (int, float), "position_scale": (int, float)}
+        for name, kind in kinds.items():
+            _require(name not in value or isinstance(value[name], kind), f"{name} is {value.get(name)!r}")
+        try:
+            cuts = tuple(Cut(**one) for one in value.get("cut", ()))
+            return cls(**{**value, "cut": cuts})
+        except TypeError as error:
+            raise ValueError(f"edits of another form: {error}") from None
+
+    def plain(self) -> dict[str, Any]:
+        """What is changed, as lists, numbers and words that JSON can hold."""
+        changed = {field.name: getattr(self, field.name) for field in fields(self)}
+        changed = {name: value for name, value in changed.items() if value != getattr(NO_EDITS, name)}
+        if "cut" in changed:
+            changed["cut"] = [
+                {"layers": _list(one.layers), "queries": _list(one.queries), "keys": _list(one.keys)} for one in self.cut
+            ]
+        return {name: _list(value) for name, value in changed.items()}
 
     @property
     def head_edits(self) -> dict[tuple[int, int], HeadEdit]:
@@ -144,7 +170,7 @@ class Edits:
 
         def has(token: Token) -> bool:
             if isinstance(token, str):
-                return token in grid.prefix_names
+                return token == ALL_PATCHES or token in grid.prefix_names
             return 0 <= token[0] < grid.rows and 0 <= token[1] < grid.cols
 
         def known(layer: int, head: int = 0) -> bool:
@@ -197,6 +223,11 @@ def _plain(value: Any) -> Any:
     return int(value)
 
 
+def _list(value: Any) -> Any:
+    """Tuples as lists, at every depth."""
+    return [_list(one) for one in value] if isinstance(value, tuple | list) else value
+
+
 def _sorted(values: Iterable) -> tuple:
     """Each once; names before patches."""
     return tuple(sorted(set(values), key=lambda value: (not isinstance(value, str), value)))
@@ -222,8 +253,11 @@ def _head(name: str, head: int, config: Any) -> None:
 def _token(name: str, token: Token, grid: PatchGrid) -> None:
     if isinstance(token, str):
         names = ", ".join(grid.prefix_names) or "none"
-        _require(token in grid.prefix_names, f"{name}: there is no prefix token {token!r}; there are: {names}")
+        _require(token == ALL_PATCHES or token in grid.prefix_names, f"{name}: there is no prefix token {token!r}; there are: {names}")
         return
     row, col = token
     inside = 0 <= row < grid.rows and 0 <= col < grid.cols
     _require(inside, f"{name}: patch ({row}, {col}) is outside the {grid.rows}×{grid.cols} grid")
+
+
+NO_EDITS = Edits()

@@ -32,7 +32,7 @@ MOST_WAITING = 80  # more than a class of thirty; beyond it one is told to come 
 # By how many times the forward pass that it saves a question goes forward whose trace is in memory
 HEAD_START = 5.0
 PACE_WEIGHT = 0.1  # of the newest, in the mean of how long a place was held
-SEVERAL_PICTURES = {"images", "own"}  # parameters of a question
+SEVERAL_PICTURES, SECOND_PICTURE = {"images", "own"}, ("second", "other")  # parameters of a question
 
 Answer = TypeVar("Answer")
 
@@ -149,7 +149,10 @@ class Engine:
     @staticmethod
     def _is_quick(question: Callable, named: dict[str, Any], saved_s: float | None) -> bool:
         """Whether a question is answered without a forward pass, and in a moment."""
-        if getattr(question, "is_long_work", False) or named.keys() & SEVERAL_PICTURES:
+        several = named.keys() & SEVERAL_PICTURES or any(
+            isinstance(named.get(name), np.ndarray) for name in SECOND_PICTURE
+        )
+        if getattr(question, "is_long_work", False) or several:
             return False
         return named.get("image") is None or saved_s is not None
 

@@ -65,9 +65,7 @@ def test_zeroed_heads_leave_what_proj_adds_by_itself(name):
     added = block.attn.proj(block.attn.norm(torch.zeros(1, 1, width)))
     added = block.scale1(block.norm1(added) if block.post_norm else added)
     middle = trace.embedded + added
-    want = middle + block.scale2(
-        block.norm2(block.mlp(middle)) if block.post_norm else block.mlp(block.norm2(middle))
-    )
+    want = middle + block.scale2(block.norm2(block.mlp(middle)) if block.post_norm else block.mlp(block.norm2(middle)))
     torch.testing.assert_close(edited.layers[0].residual, want, **CLOSE)
 
 
@@ -222,7 +220,7 @@ def test_what_a_model_does_not_know_is_refused_by_name_and_left_out_where_it_nee
     ],
 )
 def test_values_that_no_model_knows_are_refused_when_made(values):
-    with pytest.raises(ValueError, match="can be|must be"):
+    with pytest.raises(ValueError, match=r"can be|must be"):
         Edits(**values)
 
 
@@ -251,3 +249,52 @@ def test_a_heads_mean_over_examples_is_each_prefix_tokens_own_and_the_patches_to
     x = trace.layers[0].residual
     x = x + block.attn.proj(out.transpose(1, 2).flatten(2))
     torch.testing.assert_close(encoded.tokens, model.norm(x + block.mlp(block.norm2(x))), **CLOSE)
+
+
+def test_edits_go_through_json_and_back():
+    import json
+
+    edits = Edits(
+        drop=((0, 1),),
+        heads={(1, 0): "zero"},
+        skip=((1, "mlp"),),
+        cut=(Cut(keys=("cls", (1, 1))), Cut(layers=(0,), queries=("patches",))),
+        patch_in=((1, ("cls",)), (0, None, 2)),
+        temperature=2,
+        seed=4,
+    )
+    assert Edits.of_plain(json.loads(json.dumps(edits.plain()))) == edits
+    assert Edits().plain() == {}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        [],
+        "drop",
+        {"dropped": []},
+        {"drop": 5},
+        {"drop": [[1]]},
+        {"drop": [["a", "b"]]},
+        {"heads": [[1, 2]]},
+        {"heads": [[[0, 0], ["mean"]]]},
+        {"cut": [{"tokens": []}]},
+        {"cut": [5]},
+        {"patch_in": [5]},
+        {"temperature": "hot"},
+        {"temperature": float("nan")},
+        {"seed": 1.5},
+        {"skip": [[0]]},
+        {"positions": ["none"]},
+    ],
+)
+def test_what_is_no_edits_is_refused(value):
+    with pytest.raises(ValueError, match="."):
+        Edits.of_plain(value)
+
+
+def test_all_patches_are_named_in_one_word():
+    model, trace = make(), Trace()
+    model(pixels(), trace=trace, edits=Edits(cut=(Cut(layers=(0,), queries=("cls",), keys=("patches",)),)))
+    assert torch.equal(attention_rows(trace, 0, 0)[..., 0], torch.ones(2, HEADS))

@@ -25,10 +25,10 @@ def attention_rows(trace: Trace, layer: int, token: int) -> Tensor:
     Layer and token count from 0, prefix tokens first. Costs one row, not a forward pass. ValueError outside the trace.
     """
     kept = layer_of(trace, layer)
-    return _row(kept.q, kept.k, token, kept.closed)
+    return row_of(kept.q, kept.k, token, kept.closed)
 
 
-def _row(q: Tensor, k: Tensor, token: int, closed: Tensor | None = None) -> Tensor:
+def row_of(q: Tensor, k: Tensor, token: int, closed: Tensor | None = None) -> Tensor:
     """softmax(q_i·Kᵀ/√d) of one token from q and k, each (B, h, N, d): (B, h, N); 0 where an edge is closed."""
     if not 0 <= token < q.shape[2]:
         raise ValueError(f"token {token} is outside 0 … {q.shape[2] - 1}")
@@ -50,7 +50,7 @@ class RowTrace(Trace):
         self.rows: list[Tensor] = []
 
     def keep_attention(self, q: Tensor, k: Tensor, v: Tensor, out: Tensor, closed: Tensor | None = None) -> None:
-        self.rows.append(_row(q, k, self.token, closed))
+        self.rows.append(row_of(q, k, self.token, closed))
 
     def keep_residual(self, residual: Tensor) -> None:
         """Nothing: the stream goes on without a copy."""

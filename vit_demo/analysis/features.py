@@ -258,12 +258,16 @@ def picture_features(model: VisionTransformer, trace: Trace, layer: int, by: str
     """One unit vector per picture, (B, D): the class token at a layer's output (from 0) after the final norm, or the
     mean of the tokens for a model without one. `by="patches"`: the mean of the patches. At the last layer "cls" is the
     model's own output feature."""
-    tokens = model.norm(trace.layers[layer].residual)
+    residual = trace.layers[layer].residual
     if by == "patches":
-        feature = tokens[:, trace.grid.num_prefix_tokens :].mean(dim=1)
-    else:
-        feature = tokens[:, 0] if model.config.class_token else tokens.mean(dim=1)
-    return F.normalize(feature, dim=-1)
+        return F.normalize(model.norm(residual)[:, trace.grid.num_prefix_tokens :].mean(dim=1), dim=-1)
+    return picture_feature(model, residual)
+
+
+def picture_feature(model: VisionTransformer, residual: Tensor) -> Tensor:
+    """`picture_features` by "cls" from the residual stream (B, N, D) at a layer's output: unit vectors (B, D)."""
+    tokens = model.norm(residual)
+    return F.normalize(tokens[:, 0] if model.config.class_token else tokens.mean(dim=1), dim=-1)
 
 
 def compare_with_gallery(query: Tensor, gallery: Tensor, centred: bool) -> Tensor:

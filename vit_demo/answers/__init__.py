@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         relevance,
         rotation,
         targets,
+        what_if,
     )
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "relevance",
     "rotation",
     "targets",
+    "what_if",
 ]
 
 

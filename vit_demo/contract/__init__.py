@@ -78,6 +78,7 @@ from vit_demo.contract.relevance import (
     TargetKind,
     Targets,
 )
+from vit_demo.contract.what_if import SCANS, SEARCHES, Scan, ScanHow, ScanKind, Search, SearchMethod, WhatIf
 
 __all__ = [
     "Figures",
@@ -152,4 +153,12 @@ __all__ = [
     "OwnClasses",
     "OwnPrediction",
     "PictureVectors",
+    "SCANS",
+    "SEARCHES",
+    "Scan",
+    "ScanHow",
+    "ScanKind",
+    "Search",
+    "SearchMethod",
+    "WhatIf",
 ]

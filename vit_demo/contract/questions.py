@@ -45,6 +45,8 @@ from vit_demo.contract.relevance import (
     RelevanceOptions,
     Targets,
 )
+from vit_demo.contract.what_if import Scan, ScanHow, ScanKind, Search, SearchMethod, WhatIf
+from vit_demo.edits import NO_EDITS, Edits
 
 
 class ExplainerProtocol(Protocol):
@@ -217,3 +219,32 @@ class ExplainerProtocol(Protocol):
         steps: int = 16,
         seed: int = 0,
     ) -> Faithfulness: ...
+
+    def what_if(
+        self,
+        image: np.ndarray,
+        model: str,
+        size: SizeChoice = NATIVE_SIZE,
+        edits: Edits = NO_EDITS,
+        target: int | None = None,
+        query: TokenQuery | None = None,
+        layer: int = -1,
+        other: np.ndarray | None = None,
+        fit: bool = False,
+    ) -> WhatIf: ...
+
+    def scan(
+        self,
+        image: np.ndarray,
+        model: str,
+        size: SizeChoice = NATIVE_SIZE,
+        kind: ScanKind = "heads",
+        target: int | None = None,
+        how: ScanHow = "mean",
+        other: np.ndarray | None = None,
+        part: int | None = None,
+    ) -> Scan: ...
+
+    def fewest_patches(
+        self, image: np.ndarray, model: str, size: SizeChoice = NATIVE_SIZE, method: SearchMethod = "greedy"
+    ) -> Search: ...

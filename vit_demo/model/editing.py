@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vit_demo.edits import Edits, Token
+from vit_demo.edits import ALL_PATCHES, Edits, Token
 from vit_demo.grid import PatchGrid
 from vit_demo.model.config import ViTConfig
 from vit_demo.model.trace import Trace
@@ -98,10 +98,8 @@ class Plan:
         """Tokens (B, N, D) without those dropped, and RoPE's tables for those left."""
         if self.kept is None:
             return x, tables
-        if self.kept.ndim == 1:
-            x = x[:, self.kept]
-        else:  # another choice for each picture of the batch
-            x = x.gather(1, self.kept[..., None].expand(-1, -1, x.shape[-1]))
+        kept = self.kept.expand(x.shape[0], -1)
+        x = x.gather(1, kept[..., None].expand(-1, -1, x.shape[-1]))
         patches = self.kept[..., self.grid.num_prefix_tokens :] - self.grid.num_prefix_tokens
         done: dict[int, tuple[Tensor, Tensor]] = {}  # layers share tables
         for table in tables:
@@ -137,9 +135,9 @@ def make_plan(
         dropped = {grid.token_of_patch(row, col) for row, col in edits.drop}
         kept = torch.tensor([token for token in range(grid.num_tokens) if token not in dropped], device=device)
     tokens = list(range(grid.num_tokens)) if kept is None else kept.tolist()
-    if edits.patch_in and source is None:
-        raise ValueError("patch_in needs the trace of another pass as `source`")
-    if source is not None and edits.patch_in:
+    if edits.patch_in:
+        if source is None:
+            raise ValueError("patch_in needs the trace of another pass as `source`")
         if source.tokens is not None or source.grid != grid or len(source.layers) < config.depth:
             raise ValueError("patch_in: the source must be a whole pass of the same model on the same grid")
     if "examples" in edits.head_edits.values() and example_heads is None:
@@ -168,7 +166,8 @@ def _layer_edits(
         """Where tokens stand in the sequence; those dropped stand nowhere."""
         if chosen is None:
             return list(range(len(tokens)))
-        return [place[token] for token in map(lambda one: number_of(one, grid), chosen) if token in place]
+        numbers = sorted({number for one in chosen for number in numbers_of(one, grid)})
+        return [place[token] for token in numbers if token in place]
 
     closed = None
     for cut in edits.cut:
@@ -222,9 +221,11 @@ def _taken(tokens: Tensor, values: Tensor) -> Change:
     return lambda out: out.index_copy(-2, tokens, values.to(out).expand(*out.shape[:-2], -1, -1))
 
 
-def number_of(token: Token, grid: PatchGrid) -> int:
-    """A token's number: of a prefix token by name, or of a patch (row, col)."""
-    return grid.prefix_names.index(token) if isinstance(token, str) else grid.token_of_patch(*token)
+def numbers_of(token: Token, grid: PatchGrid) -> list[int]:
+    """The numbers of a prefix token by name, of a patch (row, col), or of all patches."""
+    if token == ALL_PATCHES:
+        return list(range(grid.num_prefix_tokens, grid.num_tokens))
+    return [grid.prefix_names.index(token) if isinstance(token, str) else grid.token_of_patch(*token)]
 
 
 def permutation(count: int, seed: int) -> Tensor:

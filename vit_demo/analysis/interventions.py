@@ -1,0 +1,163 @@
+"""What a score loses when one thing inside a forward pass is changed: a head, a layer, a patch, a token's state.
+
+All scans go on from a kept trace: what lies before the change need not be computed again. Each is for one picture, and
+gives the target's value under every change; what that differs by from the unchanged value is the effect.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from vit_demo.analysis.attention import row_of
+from vit_demo.analysis.relevance import Target, score
+from vit_demo.edits import Edits
+from vit_demo.model.editing import LayerEdits, Plan, head_change
+from vit_demo.model.trace import Trace
+from vit_demo.model.vit import VisionTransformer
+
+TOKENS_AT_ONCE = 2048  # bounds the memory of a batch: ten pictures of 14×14 patches, one of 37×37
+
+
+class PartTrace(Trace):
+    """A trace of a changed pass that keeps what a view of it needs: where a token looks in one layer, `row` (B, h, n),
+    and the residual stream at the output of another, `residual` (B, n, D).
+
+    `token` is the token's number among all; `row` is None where it is not there.
+    """
+
+    def __init__(self, row_layer: int, token: int, residual_layer: int):
+        super().__init__()
+        self._row_layer, self._token, self._residual_layer = row_layer, token, residual_layer
+        self._layer = 0
+        self.row: Tensor | None = None
+        self.residual: Tensor | None = None
+
+    def keep_attention(self, q: Tensor, k: Tensor, v: Tensor, out: Tensor, closed: Tensor | None = None) -> None:
+        if self._layer == self._row_layer:
+            present = list(range(self.grid.num_tokens)) if self.tokens is None else self.tokens.tolist()
+            if self._token in present:
+                self.row = row_of(q, k, present.index(self._token), closed)
+
+    def keep_residual(self, residual: Tensor) -> None:
+        if self._layer == self._residual_layer:
+            self.residual = residual
+        self._layer += 1
+
+
+def entering(trace: Trace, layer: int) -> Tensor:
+    """What enters a block (1, N, D), counted from 0."""
+    return trace.layers[layer - 1].residual if layer else trace.embedded
+
+
+def without_heads(
+    model: VisionTransformer,
+    target: Target,
+    trace: Trace,
+    layer: int,
+    how: str = "mean",
+    of_examples: Tensor | None = None,
+) -> Tensor:
+    """The target's value with each head of a layer replaced, one at a time, (h,): by zeros, by its "mean" over the
+    tokens of this picture, or by its mean over examples (h, N, d). Michel et al. 2019, section 2.2. The heads
+    of a layer are a batch.
+    """
+    values = []
+    for heads in torch.arange(model.config.heads).split(_at_once(trace)):
+        changes = tuple(
+            (at, int(head), head_change(how, None if of_examples is None else of_examples[head]))
+            for at, head in enumerate(heads)
+        )
+        x = entering(trace, layer).expand(len(heads), -1, -1)
+        values.append(_from(model, target, trace, x, layer, LayerEdits(heads=changes)))
+    return torch.cat(values)
+
+
+def without_parts(model: VisionTransformer, target: Target, trace: Trace, layer: int) -> Tensor:
+    """The target's value with a layer's attention skipped, and with its MLP skipped, (2,)."""
+    x = entering(trace, layer)
+    parts = LayerEdits(skip_attention=True), LayerEdits(skip_mlp=True)
+    return torch.cat([_from(model, target, trace, x, layer, one) for one in parts])
+
+
+def with_states_of(model: VisionTransformer, target: Target, trace: Trace, other: Trace, layer: int) -> Tensor:
+    """The target's value when at a layer's output the states of another picture take the place of this one's, (2,):
+    those of the prefix tokens, and those of the patches (activation patching, Meng et al. 2022, section 2.2; Zhang &
+    Nanda 2024, arXiv 2309.16042). Both at once would be the other picture's value. Without prefix tokens the first is
+    this picture's own."""
+    own, of_other = trace.layers[layer].residual, other.layers[layer].residual
+    prefix = trace.grid.num_prefix_tokens
+    mixed = torch.cat(
+        [
+            torch.cat([of_other[:, :prefix], own[:, prefix:]], dim=1),
+            torch.cat([own[:, :prefix], of_other[:, prefix:]], dim=1),
+        ]
+    )
+    values = []
+    for some in mixed.split(_at_once(trace)):
+        values.append(_from(model, target, trace, some, layer + 1))
+    return torch.cat(values)
+
+
+def _from(
+    model: VisionTransformer, target: Target, trace: Trace, x: Tensor, first: int, edits: LayerEdits | None = None
+) -> Tensor:
+    """The target's value from tokens (B, N, D) that enter layer `first`, which is edited: (B,)."""
+    plan = None if edits is None else Plan(Edits(), trace.grid, None, {first: edits})
+    tables = model.rope_tables(trace.grid)
+    return score(model, target, model.through(x, tables, first, target.layer, None, plan))
+
+
+def scores_of_left(
+    model: VisionTransformer, target: Target, trace: Trace, keep: Tensor, probability: bool = False
+) -> Tensor:
+    """The target's value when only some patches enter the blocks, for every mask of `keep` (M, rows, cols) of 0 and 1,
+    (M,). The others are dropped: sequences are shorter, and cost less. Masks that keep equally many share a batch.
+
+    Raises ValueError where a mask leaves nothing that the answer is read from.
+    """
+    grid, prefix = trace.grid, trace.grid.num_prefix_tokens
+    tables, found = model.rope_tables(grid), keep.new_empty(len(keep), dtype=torch.float32)
+    counts = keep.flatten(1).sum(dim=1).round().long()
+    reads_patches = model.config.pool in ("avg", "map", "token+avg") and not model.config.pool_includes_prefix
+    if counts.min() == 0 and (not prefix or (target.index is not None and reads_patches)):
+        raise ValueError("a mask keeps no patch, and this model's answer is read from patches")
+    for count in counts.unique().tolist():
+        which = (counts == count).nonzero().flatten()
+        for some in which.split(max(1, TOKENS_AT_ONCE // (prefix + count))):
+            patches = keep[some].flatten(1).round().nonzero()[:, 1].reshape(len(some), count)
+            first = torch.arange(prefix).expand(len(some), -1)
+            kept = torch.cat([first, patches + prefix], dim=1).to(trace.embedded.device)
+            plan = Plan(Edits(), grid, kept, {})
+            x, left = plan.left(trace.embedded.expand(len(some), -1, -1), tables)
+            residual = model.through(x, left, 0, target.layer)
+            found[some] = score(model, target, residual, probability).float().cpu()
+    return found
+
+
+def _at_once(trace: Trace) -> int:
+    return max(1, TOKENS_AT_ONCE // trace.grid.num_tokens)
+
+
+def head_means(trace: Trace) -> Tensor:
+    """What heads give in one picture at each prefix token, and on average at patches, (L, h, p + 1, d)."""
+    prefix = trace.grid.num_prefix_tokens
+    return torch.stack(
+        [
+            torch.cat([kept.out[0, :, :prefix], kept.out[0, :, prefix:].mean(dim=1, keepdim=True)], dim=1)
+            for kept in trace.layers
+        ]
+    )
+
+
+def windows(grid: tuple[int, int], side: int) -> Tensor:
+    """Squares of `side` × `side` patches that cover a grid without overlap, as masks (places, rows, cols) that are 0 in
+    one of them; those at the lower and right edge may be smaller."""
+    rows, cols = grid
+    masks = []
+    for row in range(0, rows, side):
+        for col in range(0, cols, side):
+            mask = torch.ones(rows, cols)
+            mask[row : row + side, col : col + side] = 0
+            masks.append(mask)
+    return torch.stack(masks)
