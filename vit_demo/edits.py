@@ -121,9 +121,7 @@ class Edits:
         changed = {field.name: getattr(self, field.name) for field in fields(self)}
         changed = {name: value for name, value in changed.items() if value != getattr(NO_EDITS, name)}
         if "cut" in changed:
-            changed["cut"] = [
-                {"layers": _list(one.layers), "queries": _list(one.queries), "keys": _list(one.keys)} for one in self.cut
-            ]
+            changed["cut"] = [{name: _list(value) for name, value in vars(one).items()} for one in self.cut]
         return {name: _list(value) for name, value in changed.items()}
 
     @property
@@ -253,7 +251,8 @@ def _head(name: str, head: int, config: Any) -> None:
 def _token(name: str, token: Token, grid: PatchGrid) -> None:
     if isinstance(token, str):
         names = ", ".join(grid.prefix_names) or "none"
-        _require(token == ALL_PATCHES or token in grid.prefix_names, f"{name}: there is no prefix token {token!r}; there are: {names}")
+        known = token == ALL_PATCHES or token in grid.prefix_names
+        _require(known, f"{name}: there is no prefix token {token!r}; there are: {names}")
         return
     row, col = token
     inside = 0 <= row < grid.rows and 0 <= col < grid.cols

@@ -62,7 +62,7 @@ def test_what_is_chosen_is_remembered_as_the_page_writes_it():
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_word_of_the_view_is_there(language):
-    words = attention.view_words(language)
+    words = attention.view_words("attention", language)
     assert all(words.values())
     used = set(re.findall(r"data-(?:word|label)=\"(\w+)\"", ui_text("tabs/attention/view.html")))
     for module in ("view.js", "wall.js"):
@@ -77,19 +77,19 @@ def test_every_word_of_the_view_is_there(language):
 )
 def test_a_link_names_model_size_and_example(state, examples, size, side):
     for example in (examples[0], examples[5]):
-        link = attention.link_of(state(image=example.picture(), digest=example.digest, size=size))
+        link = state(image=example.picture(), digest=example.digest, size=size).link
         assert link["model"] == HEAD
         assert link["example"] == example.key
         assert link.get("side") == side
 
 
 def test_a_link_keeps_the_shape(state):
-    assert attention.link_of(state(size=SizeChoice(96, keep_shape=True)))["keep"] == "1"
-    assert "keep" not in attention.link_of(state())
+    assert state(size=SizeChoice(96, keep_shape=True)).link["keep"] == "1"
+    assert "keep" not in state().link
 
 
 def test_a_picture_of_ones_own_is_in_no_link(state):
-    assert "example" not in attention.link_of(state())
+    assert "example" not in state().link
 
 
 # ------------------------------------------------------------------------------------------------------- downloads

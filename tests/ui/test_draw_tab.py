@@ -55,7 +55,7 @@ def test_the_tab_opens_with_a_drawing_that_is_read(state):
 def test_every_word_that_the_page_asks_for_is_there(language):
     import re
 
-    words = draw.view_words(language)
+    words = draw.view_words("draw", language)
     named = re.findall(r'data-(?:word|label)="(\w+)"', ui_text("tabs/draw/view.html"))
     named += re.findall(r"\bwords\.(\w+)", re.sub(r'".*?"', "", ui_text("tabs/draw/view.js")))
     assert len(named) > 25

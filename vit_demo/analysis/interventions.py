@@ -12,7 +12,7 @@ from torch import Tensor
 from vit_demo.analysis.attention import row_of
 from vit_demo.analysis.relevance import Target, score
 from vit_demo.edits import Edits
-from vit_demo.model.editing import LayerEdits, Plan, head_change
+from vit_demo.model.editing import LayerEdits, Plan, head_change, make_plan
 from vit_demo.model.trace import Trace
 from vit_demo.model.vit import VisionTransformer
 
@@ -23,13 +23,13 @@ class PartTrace(Trace):
     """A trace of a changed pass that keeps what a view of it needs: where a token looks in one layer, `row` (B, h, n),
     and the residual stream at the output of another, `residual` (B, n, D).
 
-    `token` is the token's number among all; `row` is None where it is not there.
+    `token` is the token's number among all; `row` is None where it is not there. `last` is the last layer it needs.
     """
 
     def __init__(self, row_layer: int, token: int, residual_layer: int):
         super().__init__()
         self._row_layer, self._token, self._residual_layer = row_layer, token, residual_layer
-        self._layer = 0
+        self._layer, self.last = 0, max(row_layer, residual_layer)
         self.row: Tensor | None = None
         self.residual: Tensor | None = None
 
@@ -43,6 +43,32 @@ class PartTrace(Trace):
         if self._layer == self._residual_layer:
             self.residual = residual
         self._layer += 1
+
+
+def changed_pass(
+    model: VisionTransformer,
+    pixels: Tensor,
+    whole: Trace,
+    edits: Edits,
+    wanted: PartTrace,
+    source: Trace | None = None,
+    example_heads: Tensor | None = None,
+) -> PartTrace:
+    """Fills `wanted` with what a pass of pixels (1, 3, H, W) under `edits` leaves, as `model(pixels, wanted, edits)`
+    does. `whole` is the trace of the unchanged pass: what lies before the first changed layer is taken from it, and
+    nothing is computed after the last layer that is wanted. Raises ValueError as the model does."""
+    plan = make_plan(model.config, whole.grid, edits, pixels.device, source, example_heads)
+    if not plan.changes_input:
+        wanted.start(whole.grid, whole.embedded)
+        first = min(plan.layers, default=model.config.depth)
+        for layer in range(min(first, wanted.last + 1)):
+            kept = whole.layers[layer]
+            wanted.keep_attention(kept.q, kept.k, kept.v, kept.out, kept.closed)
+            wanted.keep_residual(kept.residual)
+        model.through(entering(whole, first), model.rope_tables(whole.grid), first, wanted.last, wanted, plan)
+    else:
+        model.tokens_after(pixels, wanted.last, wanted, plan)
+    return wanted
 
 
 def entering(trace: Trace, layer: int) -> Tensor:

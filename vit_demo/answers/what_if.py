@@ -131,8 +131,10 @@ def what_if(
         row, residual, tokens = attention_rows(run.trace, layer, token), run.trace.layers[reader.layer].residual, None
         rows, residuals = [row, row], [residual, residual]
         if edits:
-            changed = interventions.PartTrace(layer, token, reader.layer)
-            vit(engine.pixels(run.prepared), changed, edits, source, means)
+            wanted_of_it = interventions.PartTrace(layer, token, reader.layer)
+            changed = interventions.changed_pass(
+                vit, engine.pixels(run.prepared), run.trace, edits, wanted_of_it, source, means
+            )
             rows[1], residuals[1], tokens = changed.row, changed.residual, changed.tokens
         after_ms = _ms_since(started)
         before, after = map(reader.values, residuals)

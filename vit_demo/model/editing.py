@@ -66,6 +66,13 @@ class Plan:
     kept: Tensor | None
     layers: dict[int, LayerEdits]
 
+    @property
+    def changes_input(self) -> bool:
+        """Whether what enters the blocks, or RoPE, is changed."""
+        edits = self.edits
+        moved = edits.shuffle_patches or edits.positions != "keep" or edits.position_scale != 1
+        return bool(edits.drop or edits.hide or moved)
+
     def pixels(self, pixels: Tensor) -> Tensor:
         """The picture (B, C, H, W) with patches replaced and shuffled."""
         edits, grid = self.edits, self.grid

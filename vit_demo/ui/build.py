@@ -47,7 +47,9 @@ def build_demo(
                 _inputs(page, any_model)
             with gr.Column(scale=3, min_width=320):
                 page.add("message", gr.HTML(visible=False, elem_id="vd-message"))
-                with gr.Tabs(selected=FIRST.name, overflow_behavior="wrap", elem_id="vd-tabs"):
+                opened = gr.Tabs(selected=FIRST.name, overflow_behavior="wrap", elem_id="vd-tabs")
+                page.add("tabs", opened)
+                with opened:
                     tabs = {tab.name: _tab(page, tab) for tab in TABS}
         for tab in TABS:
             if tab.wire:
@@ -147,9 +149,9 @@ def _wire_page(demo: gr.Blocks, page: Page, visitors: Visitors) -> None:
     named_in, named_out = ("good_model", "language"), ("examples", "card", "side")
     named = page.plain_listener(partial(events.relabelled, explainer, examples), named_in, named_out, **QUIET)
     about = ("language", "examples", "model", "card", "status", "image", "side", "keep_shape", "selection")
-    first_out = (*about, *FIRST.outputs)
+    first_out = (*about, "tabs", *FIRST.outputs, *(name for tab in TABS for name in tab.linked))
     first = page.plain_listener(
-        partial(events.first_look, FIRST, explainer, examples, visitors), (), first_out, extra="request", **QUIET
+        partial(events.first_look, FIRST, TABS, explainer, examples, visitors), (), first_out, extra="request", **QUIET
     )
     translate = page.words.listener(parts["language"])
 

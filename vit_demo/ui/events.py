@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from html import escape
 
@@ -184,6 +185,7 @@ def pick_example(examples: tuple[Example, ...], event: dict) -> Updates:
 
 def first_look(
     tab: Tab,
+    tabs: Sequence[Tab],
     explainer: ExplainerProtocol,
     examples: tuple[Example, ...],
     visitors: Visitors,
@@ -219,6 +221,11 @@ def first_look(
         updates["image"] = picture
     elif example is not examples[0]:
         updates["image"] = str(example.path)
+    for one in tabs:
+        if one.of_link:
+            updates |= one.of_link(wanted)
+        if one.name == wanted.get("tab"):
+            updates["tabs"] = gr.update(selected=one.name)
     if wanted.get("side", "").isdecimal():
         side = int(wanted["side"][:5])
         updates["side"] = gr.update(choices=[(str(side), side)], value=side)

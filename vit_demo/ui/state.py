@@ -83,6 +83,17 @@ class PageState:
         """The same for the same picture, model, size and language: what is shown for it need not be computed again."""
         return f"{self.digest} {self.model} {self.size} {self.language}"
 
+    @property
+    def link(self) -> dict[str, str]:
+        """What an address must say to open this model, size and example again; a visitor's own picture does not
+        travel."""
+        link = {"model": self.model, "lang": self.language}
+        if self.size.side is not None:
+            link["side"] = str(self.size.side)
+        if self.size.keep_shape:
+            link["keep"] = "1"
+        return {**link, "example": self.example} if self.example else link
+
     def say(self, key: str, **values) -> str:
         return say(key, self.language, **values)
 

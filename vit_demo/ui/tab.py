@@ -24,7 +24,8 @@ class Tab:
     `wire(page)` adds the tab's own listeners, once every tab is laid out. `cleared` are the values that its components
     get when the picture is gone or refused. `keeps_state`: the view is left as it is, with all that was added to it,
     while the page asks the same of it. `while_loading(picture, card, language)` gives what stands there until the first
-    model has come, for the tab that the page opens with.
+    model has come, for the tab that the page opens with. `of_link(query)` gives what an address asks of the
+    tab: updates of the components in `linked`.
     """
 
     name: str
@@ -36,3 +37,5 @@ class Tab:
     cleared: Mapping[str, object] = field(default_factory=dict)
     keeps_state: bool = False
     while_loading: Callable[..., Updates] | None = None
+    of_link: Callable[[Mapping[str, str]], Updates] | None = None
+    linked: tuple[str, ...] = ()

@@ -1,12 +1,13 @@
 """The topics of the page, a folder each, in the order in which they stand. Adding one is a folder and a line here."""
 
-from vit_demo.ui.tabs import attention, depth, draw, embeddings, features, own_classes, predict, relevance
+from vit_demo.ui.tabs import attention, depth, draw, embeddings, features, own_classes, predict, relevance, what_if
 
 TABS = (
     predict.TAB,
     attention.TAB,
     relevance.TAB,
     depth.TAB,
+    what_if.TAB,
     embeddings.TAB,
     features.TAB,
     own_classes.TAB,

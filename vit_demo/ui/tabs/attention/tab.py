@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict
-from functools import cache
 
 import gradio as gr
 import numpy as np
@@ -12,11 +11,12 @@ from PIL import Image
 
 from vit_demo.contract import DemoError, HeadMaps, LayerTensors, ModelCard, RunInfo, TokenQuery, Wall
 from vit_demo.render.overlay import head_sheet, overlay
-from vit_demo.text import phrases, say
+from vit_demo.text import say
 from vit_demo.ui.kit.binary import pack_arrays
 from vit_demo.ui.kit.download import Download, download_block, gif_bytes, npz_bytes, python_lines
 from vit_demo.ui.kit.html import png_bytes
 from vit_demo.ui.kit.view import View
+from vit_demo.ui.kit.words import token_title, view_words
 from vit_demo.ui.page import LIGHT, QUIET, Page, Updates
 from vit_demo.ui.state import PageState, Selection
 from vit_demo.ui.tab import Tab
@@ -85,7 +85,7 @@ def layer_value(state: PageState, tensors: LayerTensors) -> dict:
             "prefix_labels": [name.upper() for name in tensors.info.grid.prefix_names],
             "prefix_titles": [token_title(name, state.language) for name in tensors.info.grid.prefix_names],
             "selection": asdict(state.selection),
-            "link": link_of(state),
+            "link": state.link,
         },
     }
 
@@ -106,16 +106,6 @@ def run_key(info: RunInfo, picture: np.ndarray) -> str:
     return hashlib.blake2b(picture.tobytes() + what, digest_size=8).hexdigest()
 
 
-def link_of(state: PageState) -> dict[str, str]:
-    """What an address must say to open this model, size and example again; a visitor's own picture does not travel."""
-    link = {"model": state.model, "lang": state.language}
-    if state.size.side is not None:
-        link["side"] = str(state.size.side)
-    if state.size.keep_shape:
-        link["keep"] = "1"
-    return {**link, "example": state.example} if state.example else link
-
-
 def while_loading(picture: np.ndarray, card: ModelCard, language: str) -> Updates:
     """Before the model is there: the picture cut into the patches that it will read."""
     rows, cols = (side // card.patch_px for side in picture.shape[:2])
@@ -127,20 +117,7 @@ def while_loading(picture: np.ndarray, card: ModelCard, language: str) -> Update
 
 
 def _frame(rows: int, cols: int, language: str) -> dict:
-    return {"rows": rows, "cols": cols, "words": view_words(language)}
-
-
-@cache
-def view_words(language: str) -> dict[str, str]:
-    """Every phrase of the tab, by its name: the explorer chooses."""
-    return {key.partition(".")[2]: text for key, text in phrases(language).items() if key.startswith("attention.")}
-
-
-def token_title(name: str, language: str) -> str:
-    """A prefix token's name in words."""
-    if name.startswith("reg"):
-        return say("attention.token_reg", language, number=name.removeprefix("reg"))
-    return say(f"attention.token_{name}", language)
+    return {"rows": rows, "cols": cols, "words": view_words("attention", language)}
 
 
 # ------------------------------------------------------------------------------------------------------- to take away

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import time
-from functools import cache, partial
+from functools import partial
 
 import gradio as gr
 import numpy as np
@@ -13,7 +13,6 @@ import numpy as np
 from vit_demo.contract import DemoError, DigitReadings, ExplainerProtocol, RunInfo, SizeChoice
 from vit_demo.ink import PAD_PX, as_mnist, as_picture, first_drawing, on_pad
 from vit_demo.render.charts import Line, line_chart
-from vit_demo.text import phrases
 from vit_demo.ui.captions import card_html, size_choices, size_note
 from vit_demo.ui.kit.binary import pack_arrays
 from vit_demo.ui.kit.cache import cached_file
@@ -21,6 +20,7 @@ from vit_demo.ui.kit.html import base64_of, png_bytes
 from vit_demo.ui.kit.inputs import SafeImage, language_of
 from vit_demo.ui.kit.reader import Picture
 from vit_demo.ui.kit.view import View
+from vit_demo.ui.kit.words import view_words
 from vit_demo.ui.page import LIGHT, QUIET, Page, Updates
 from vit_demo.ui.state import PageState
 from vit_demo.ui.tab import Tab
@@ -59,7 +59,7 @@ def show(state: PageState) -> tuple[Updates, RunInfo]:
         "pad": PAD_PX,
         "ink": base64_of(ink),
         "replace": False,
-        "words": view_words(state.language),
+        "words": view_words("draw", state.language),
         "curves": curves(state),
         "reading": reading_data(answer, ms),
     }
@@ -208,12 +208,6 @@ def still_file(explainer: ExplainerProtocol) -> bytes:
             "similarity": np.round(127 * positions).astype(np.int8),
         }
     )
-
-
-@cache
-def view_words(language: str) -> dict[str, str]:
-    """Every phrase of the tab, by its name: the view chooses."""
-    return {key.partition(".")[2]: text for key, text in phrases(language).items() if key.startswith("draw.")}
 
 
 TAB = Tab(name="draw", layout=layout, show=show, outputs=("draw_view",), wire=wire)

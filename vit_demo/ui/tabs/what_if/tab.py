@@ -1,0 +1,306 @@
+"""The What-if tab: something inside the forward pass is changed, and the answer is read again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+
+import gradio as gr
+import numpy as np
+
+from vit_demo.contract import SCANS, SEARCHES, DemoError, RunInfo, Scan, TokenQuery, WhatIf
+from vit_demo.edits import NO_EDITS, Edits
+from vit_demo.render.colour import DIVERGING
+from vit_demo.render.overlay import overlay
+from vit_demo.ui.kit.choices import LenientRadio
+from vit_demo.ui.kit.download import Download, download_block, npz_bytes, python_lines
+from vit_demo.ui.kit.html import note, png_bytes, progress_html
+from vit_demo.ui.kit.inputs import SafeImage
+from vit_demo.ui.kit.reader import Picture
+from vit_demo.ui.page import LIGHT, Page, Updates
+from vit_demo.ui.state import PageState, Selection
+from vit_demo.ui.tab import Tab
+from vit_demo.ui.tabs.what_if.figures import (
+    ScanView,
+    WhatIfView,
+    answer_value,
+    game_html,
+    scan_value,
+    target_name,
+)
+
+QUESTION = dict(edits="what_if_edits", target="what_if_target", other="what_if_other")
+SCANNED = dict(kind="what_if_scan_kind", how="what_if_scan_how", target="what_if_target", other="what_if_other")
+HOW = ("mean", "zero", "examples")
+TOP = 5
+RELEVANT_SHARE = 0.2  # of the patches: what “what this method calls relevant” hides
+# A minute of scans must not keep others from their views: the engine itself takes turns.
+LONG = dict(concurrency_limit=None, show_progress="hidden")
+
+
+def layout(page: Page) -> None:
+    page.say(gr.Markdown(elem_classes="vd-help"), value="what_if.help")
+    page.add("what_if_edits", gr.JSON({}, visible="hidden", elem_id="vd-what-if-edits"))
+    page.add("what_if", WhatIfView(elem_id="vd-what-if"))
+    page.say(gr.Markdown(), value="what_if.scan_heading")
+    page.say(gr.Markdown(elem_classes="vd-help"), value="what_if.scan_help")
+    page.add("what_if_scan_kind", LenientRadio([], elem_id="vd-what-if-kind"), label="what_if.scan_kind")
+    page.add("what_if_target", LenientRadio([], elem_id="vd-what-if-target"), label="what_if.target")
+    page.add("what_if_scan_how", LenientRadio([], elem_id="vd-what-if-how"), label="what_if.scan_how")
+    with page.say(gr.Accordion(open=False, elem_id="vd-what-if-second"), label="what_if.second"):
+        page.say(gr.Markdown(elem_classes="vd-help"), value="what_if.second_help")
+        other = SafeImage(
+            value=str(page.examples[1].path),
+            type="numpy",
+            sources=["upload", "clipboard"],
+            height=220,
+            buttons=[],
+            elem_id="vd-what-if-other",
+        )
+        page.add("what_if_other", other, label="what_if.second_label")
+    _buttons(page, "scan", "what_if.scan_run")
+    page.add("what_if_progress", gr.HTML(elem_id="vd-what-if-progress"))
+    page.add("what_if_scan", ScanView(elem_id="vd-what-if-scan"))
+    page.say(gr.Markdown(), value="what_if.game_heading")
+    page.say(gr.Markdown(elem_classes="vd-help"), value="what_if.game_help")
+    _buttons(page, "game", "what_if.game_run")
+    page.add("what_if_game", gr.HTML(elem_id="vd-what-if-game"))
+    download_block(page, "what_if", download, QUESTION)
+
+
+def _buttons(page: Page, name: str, words: str) -> None:
+    """A pair of buttons: start and stop."""
+    small = dict(size="sm", scale=0)
+    with gr.Row():
+        run, stop = f"what_if_{name}_run", f"what_if_{name}_stop"
+        page.add(run, gr.Button(min_width=220, elem_id=f"vd-what-if-{name}-run", **small), value=words)
+        page.add(stop, gr.Button(min_width=100, elem_id=f"vd-what-if-{name}-stop", **small), value="what_if.stop")
+
+
+def wire(page: Page) -> None:
+    parts = page.parts
+    asked = page.listener(
+        changed,
+        {name: component for name, component in QUESTION.items() if name != "edits"},
+        ("what_if", "what_if_edits"),
+        extra="event",
+        **dict(LIGHT, trigger_mode="multiple"),  # the view itself asks for one answer at a time
+    )
+    parts["what_if"].input(**asked)
+    parts["what_if"].select(**page.plain_listener(remember, outputs=["selection"], extra="event", **LIGHT))
+    running = {
+        "scan": page.listener(run_scan, SCANNED, ("what_if_scan", "what_if_progress"), **LONG),
+        "game": page.listener(play, dict(edits="what_if_edits"), ("what_if_game",), **LONG),
+    }
+    started = []
+    for name, computed in running.items():
+        started.append(parts[f"what_if_{name}_run"].click(**computed))
+        parts[f"what_if_{name}_stop"].click(None, cancels=[started[-1]], api_visibility="private")
+    page.stop_on_change(*started)
+
+
+# ----------------------------------------------------------------------------------------------------------- handlers
+
+
+def show(
+    state: PageState, edits: object, target: object, other: object, kind: object, how: object
+) -> tuple[Updates, RunInfo]:
+    """The answer before and after the changes that are set, as far as this model and picture know them."""
+    wanted = lenient_edits(edits)
+    answer = ask(state, wanted, None, picture_of(other))
+    targets = state.explainer.targets(*state.picture, top=TOP)
+    names = [(target_name(state, targets.names[i], targets.kind), i) for i in targets.best]
+    chosen = target if target in targets.best else targets.best[0]
+    updates: Updates = {
+        "what_if": answer_value(state, answer),
+        "what_if_edits": answer.edits.plain(),
+        "what_if_target": gr.update(choices=names, value=chosen),
+        "what_if_scan_kind": _choices(state, SCANS, "scan", kind),
+        "what_if_scan_how": _choices(state, HOW, "how", how),
+        "what_if_scan": None,
+        "what_if_progress": "",
+        "what_if_game": "",
+    }
+    return updates, answer.info
+
+
+def _choices(state: PageState, values: tuple[str, ...], phrase: str, chosen: object) -> dict:
+    named = [(state.say(f"what_if.{phrase}_{value}"), value) for value in values]
+    return gr.update(choices=named, value=chosen if chosen in values else values[0])
+
+
+def changed(state: PageState, event: dict, target: object, other: object) -> Updates:
+    """The answer under the edits that the view sent; with `relevant`, what that method calls relevant is hidden too."""
+    edits = edits_of(event.get("edits"))
+    selection = Selection.of(event)
+    state = replace(state, selection=selection)
+    method = event.get("relevant")
+    if method in SEARCHES and method != "greedy":
+        edits = with_relevant(state, edits, method)
+    answer = ask(state, edits, None, picture_of(other))
+    times = event.get("times")
+    value = answer_value(state, answer, method is not None, times if isinstance(times, int) else 0, whole=False)
+    return {"what_if": value, "what_if_edits": answer.edits.plain()}
+
+
+def remember(event: dict) -> Updates:
+    """What was chosen in the view, for the whole page."""
+    return {"selection": asdict(Selection.of(event))}
+
+
+def ask(state: PageState, edits: Edits, target: int | None, other: np.ndarray | None) -> WhatIf:
+    """The answer, from the page's token where this grid has it."""
+    depth = state.explainer.details(state.model).depth
+    if other is None:  # nothing to take states from
+        edits = replace(edits, patch_in=())
+    more = dict(layer=state.selection.layer_in(depth), other=other if edits.patch_in else None, fit=True)
+    try:
+        query = TokenQuery.named(state.selection.token)
+        return state.explainer.what_if(*state.picture, edits, target, query, **more)
+    except DemoError as error:
+        if error.key not in ("attention.outside_grid", "attention.no_such_token"):
+            raise
+        return state.explainer.what_if(*state.picture, edits, target, None, **more)
+
+
+def edits_of(value: object) -> Edits:
+    """Edits that a browser sent. DemoError for what is none."""
+    try:
+        return Edits.of_plain(value)
+    except ValueError as error:
+        raise DemoError("what_if.refused", reason=str(error)[:200]) from None
+
+
+def of_link(query: Mapping[str, str]) -> Updates:
+    """The changes that an address names."""
+    try:
+        edits = lenient_edits(json.loads(query.get("edits", "{}")))
+    except ValueError:
+        edits = NO_EDITS
+    return {"what_if_edits": edits.plain()} if edits else {}
+
+
+def lenient_edits(value: object) -> Edits:
+    """Edits that the page kept; none for what is none."""
+    try:
+        return Edits.of_plain(value)
+    except ValueError:
+        return NO_EDITS
+
+
+def picture_of(other: object) -> np.ndarray | None:
+    """The second picture, if there is one. Raises what is wrong with it."""
+    if isinstance(other, DemoError):
+        raise other
+    return other.pixels if isinstance(other, Picture) else None
+
+
+def with_relevant(state: PageState, edits: Edits, method: str) -> Edits:
+    """These edits, and the most relevant patches for the best answer dropped."""
+    best = state.explainer.targets(*state.picture, top=1).best[0]
+    values = state.explainer.relevance(*state.picture, best, (method,)).maps[0].values
+    count = max(1, round(RELEVANT_SHARE * values.size))
+    patches = [divmod(int(i), values.shape[1]) for i in np.argsort(-values, axis=None, kind="stable")[:count]]
+    if edits.hide:
+        return replace(edits, hide=(*edits.hide, *patches))
+    return replace(edits, drop=(*edits.drop, *patches))
+
+
+def run_scan(state: PageState, kind: object, how: object, target: object, other: object) -> Iterator[Updates]:
+    """A scan part by part; what is there so far is shown after each."""
+    kind = kind if kind in SCANS else SCANS[0]
+    how = how if how in HOW else HOW[0]
+    target = target if isinstance(target, int) else None
+    second = picture_of(other) if kind == "states" else None
+    words = state.say(f"what_if.scan_{kind}")
+    yield {"what_if_progress": progress_html(0, 1, state.say("what_if.scan_begins", what=words)), "what_if_scan": None}
+    part, scan = 0, None
+    while scan is None or part < scan.parts:
+        found: Scan = state.explainer.scan(*state.picture, kind, target, how, second, part)
+        scan, part = found if scan is None else scan.with_part(found), part + 1
+        said = state.say("what_if.scan_parts", what=words, part=part, parts=scan.parts)
+        if part == scan.parts:
+            name = target_name(state, scan.name, scan.target_kind)
+            seconds = f"{scan.elapsed_ms / 1000:.1f}"
+            said = state.say("what_if.scan_done", what=words, name=name, seconds=seconds)
+        yield {"what_if_scan": scan_value(state, scan), "what_if_progress": progress_html(part, scan.parts, said)}
+
+
+def play(state: PageState, edits: object) -> Iterator[Updates]:
+    """How many patches every method needs, after the visitor has tried."""
+    mine = lenient_edits(edits)
+    hidden = mine.drop or mine.hide
+    if not hidden:
+        yield {"what_if_game": note(state.say("what_if.game_first"))}
+        return
+    alone = Edits(drop=mine.drop, hide=mine.hide, hide_with=mine.hide_with)  # heads switched off are no patches
+    answer = ask(state, alone, None, None)
+    changes = answer.best_before != answer.best_after
+    methods, found = (*SEARCHES[1:], SEARCHES[0]), []  # the slow one last
+    for done, method in enumerate(methods):
+        name = state.say("what_if.greedy" if method == "greedy" else f"relevance.method_{method}")
+        bar = progress_html(done, len(methods), state.say("what_if.game_tries", name=name))
+        yield {"what_if_game": game_html(state, len(hidden), changes, found, bar)}
+        found.append(state.explainer.fewest_patches(*state.picture, method))
+    yield {"what_if_game": game_html(state, len(hidden), changes, found)}
+
+
+# ---------------------------------------------------------------------------------------------------------- downloads
+
+
+def download(state: PageState, edits: object, target: object, other: object) -> Download:
+    """The picture as seen, the maps before, after and their difference, their numbers, and the lines that compute them
+    again."""
+    wanted = lenient_edits(edits)
+    answer = ask(state, wanted, None, picture_of(other))
+    files = {"what-if-saw.png": png_bytes(answer.seen)}
+    arrays = {"answers": np.array(answer.names), "before": answer.before, "after": answer.after}
+    axes = dict.fromkeys(arrays, "answer")
+    if answer.maps_before is not None and answer.maps_after is not None:
+        arrays |= {"maps_before": answer.maps_before, "maps_after": answer.maps_after}
+        axes |= dict.fromkeys(("maps_before", "maps_after"), "head, row, column")
+        files["what-if-maps.png"] = png_bytes(_sheet(answer.picture, answer.maps_before, answer.maps_after))
+    files["what-if.npz"] = npz_bytes(arrays, axes)
+    second = ['other = picture  # your second picture: Image.open("…")'] if answer.edits.patch_in else []
+    code = python_lines(
+        state,
+        "from vit_demo import Edits",
+        f"edits = Edits.of_plain({answer.edits.plain()!r})",
+        *second,
+        f"answer = explainer.what_if(picture, model, size, edits{', other=other' if second else ''})",
+        "print(list(zip(answer.names, answer.before, answer.after)))",
+    )
+    return Download(files, code)
+
+
+def _sheet(picture: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """The mean over heads before and after, on one scale, and their difference, side by side."""
+    one, two = (np.nan_to_num(maps.mean(axis=0)) for maps in (before, after))
+    top, apart = float(max(one.max(), two.max())), float(np.abs(two - one).max()) or 1.0
+    laid = [overlay(picture, values, (0.0, top)) for values in (one, two)]
+    laid.append(overlay(picture, two - one, (-apart, apart), table=DIVERGING))
+    gap = np.full((picture.shape[0], 8, 3), 255, np.uint8)
+    return np.hstack([laid[0], gap, laid[1], gap, laid[2]])
+
+
+TAB = Tab(
+    name="what_if",
+    layout=layout,
+    show=show,
+    inputs=dict(**QUESTION, kind="what_if_scan_kind", how="what_if_scan_how"),
+    outputs=(
+        "what_if",
+        "what_if_edits",
+        "what_if_target",
+        "what_if_scan_kind",
+        "what_if_scan_how",
+        "what_if_scan",
+        "what_if_progress",
+        "what_if_game",
+    ),
+    wire=wire,
+    cleared=dict.fromkeys(("what_if", "what_if_scan", "what_if_progress", "what_if_game")),
+    of_link=of_link,
+    linked=("what_if_edits",),
+)
