@@ -20,6 +20,7 @@ from vit_demo import answers
 from vit_demo.checkpoints.assets import DIGITS_ID
 from vit_demo.contract import ExplainerProtocol, OwnClasses, PatchFeatures, SizeChoice, TokenQuery
 from vit_demo.contract.own_classes import THUMB_PX
+from vit_demo.edits import Edits
 from vit_demo.explain import Explainer
 from vit_demo.gallery import Example
 
@@ -111,6 +112,19 @@ def asks(explainer: Explainer, models: dict[str, str]) -> dict:
             explainer.relevance(image, head, methods=long, part=0),
         ],
         "faithfulness": lambda: explainer.faithfulness(image, head, steps=4),
+        "what_if": lambda: [
+            explainer.what_if(image, head, edits=Edits(drop=((0, 1),), heads={(1, 0): "examples"})),
+            explainer.what_if(image, headless, edits=Edits(shuffle_patches=True)),
+            explainer.what_if(image, rotary, edits=Edits(patch_in=((1, None),)), other=picture(1)),
+        ],
+        "scan": lambda: [
+            explainer.scan(image, head, kind="heads"),
+            explainer.scan(image, headless, kind="patches", part=0),
+            explainer.scan(image, rotary, kind="states", other=picture(1)),
+        ],
+        "fewest_patches": lambda: [
+            explainer.fewest_patches(image, model, method="chefer") for model in (head, headless)
+        ],
         "details": lambda: explainer.details(head),
         "statuses": explainer.statuses,
         "default_model": explainer.default_model,

@@ -77,7 +77,7 @@ class Edits:
     seed: int = 0
 
     def __post_init__(self):
-        heads = self.heads.items() if isinstance(self.heads, Mapping) else self.heads
+        heads = _pairs(self.heads)
         plain = {
             "drop": _sorted(map(_plain, self.drop)),
             "hide": _sorted(map(_plain, self.hide)),
@@ -127,7 +127,7 @@ class Edits:
     @property
     def head_edits(self) -> dict[tuple[int, int], HeadEdit]:
         """`heads` as a dictionary."""
-        return dict(self.heads)
+        return dict(_pairs(self.heads))
 
     def check(self, config: Any, grid: PatchGrid) -> None:
         """Raises ValueError, naming the field, where a model of that config (a ViTConfig) has no such layer, head or
@@ -179,7 +179,7 @@ class Edits:
             self,
             drop=tuple(filter(has, self.drop)),
             hide=tuple(filter(has, self.hide)),
-            heads=tuple((where, how) for where, how in self.heads if known(*where)),
+            heads=tuple((where, how) for where, how in _pairs(self.heads) if known(*where)),
             skip=tuple((layer, part) for layer, part in self.skip if known(layer)),
             cut=tuple(filter(None, (_fitting_cut(one, has, known) for one in self.cut))),
             patch_in=tuple(
@@ -219,6 +219,11 @@ def _plain(value: Any) -> Any:
         row, col = value
         return int(row), int(col)
     return int(value)
+
+
+def _pairs(heads: Any) -> Any:
+    """(layer, head) and what stands for it, one after the other."""
+    return heads.items() if isinstance(heads, Mapping) else heads
 
 
 def _list(value: Any) -> Any:

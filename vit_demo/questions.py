@@ -298,10 +298,10 @@ class Questions:
         wanted = kind, None if target is None else int(target), how
         second = None if other is None else as_rgb(other)
         part = None if part is None else int(part)
-        return self._answer(answers.what_if.scan, as_rgb(image), model, size, *wanted, second, part)
+        return self._answer(answers.scan.scan, as_rgb(image), model, size, *wanted, second, part)
 
     def fewest_patches(
         self, image: Picture, model: str, size: SizeChoice = NATIVE_SIZE, method: contract.SearchMethod = "greedy"
     ) -> contract.Search:
         """The fewest patches that a method finds whose loss changes the best answer."""
-        return self._answer(answers.what_if.fewest_patches, as_rgb(image), model, size, method)
+        return self._answer(answers.search.fewest_patches, as_rgb(image), model, size, method)

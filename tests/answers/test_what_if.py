@@ -208,7 +208,7 @@ def test_a_scan_over_patches_is_one_pass_a_patch_and_batches_agree(explainer, mo
 
 
 def test_on_a_large_grid_squares_of_patches_are_dropped_together(explainer, classifier, monkeypatch):
-    monkeypatch.setattr("vit_demo.answers.what_if.MOST_PLACES", 6)
+    monkeypatch.setattr("vit_demo.answers.scan.MOST_PLACES", 6)
     explainer._engine.answers.clear()
     got = explainer.scan(picture(9), classifier[1], kind="patches", target=0)
     explainer._engine.answers.clear()
@@ -232,7 +232,7 @@ def test_a_scan_over_states_ends_where_the_other_picture_is(explainer, classifie
 
 @pytest.mark.parametrize("kind", ["heads", "layers", "patches", "states"])
 def test_parts_of_a_scan_make_the_whole(explainer, classifier, kind, monkeypatch):
-    monkeypatch.setattr("vit_demo.answers.what_if.PART_PASSES_TOKENS", 100)
+    monkeypatch.setattr("vit_demo.answers.scan.PART_TOKENS", 100)
     explainer._engine.answers.clear()
     whole = explainer.scan(picture(9), classifier[1], kind=kind, target=0, other=picture(5))
     made = explainer.scan(picture(9), classifier[1], kind=kind, target=0, other=picture(5), part=0)
@@ -277,3 +277,25 @@ def test_what_there_is_not_is_refused_by_name(explainer, classifier):
         explainer.scan(picture(9), classifier[1], kind="states")
     with pytest.raises(DemoError, match="target"):
         explainer.what_if(picture(9), classifier[1], target=CLASSES)
+
+
+def test_a_token_that_would_see_nothing_is_refused_in_a_sentence(explainer, averaging):
+    everything = tuple((row, col) for row in range(ROWS) for col in range(COLS))
+    with pytest.raises(DemoError, match="see nothing"):
+        explainer.what_if(picture(9), averaging, edits=Edits(cut=(Cut(keys=everything),)), fit=True)
+
+
+def test_what_lies_before_the_first_change_is_not_computed_again(explainer, classifier, monkeypatch):
+    from vit_demo.model.block import Block
+
+    explainer.what_if(picture(9), classifier[1])
+    run, forward = [], Block.forward
+    monkeypatch.setattr(Block, "forward", lambda self, *args: run.append(1) or forward(self, *args))
+    for edits, blocks in (
+        (Edits(heads={(2, 0): "zero"}), 1),
+        (Edits(skip=((1, "mlp"),)), 2),
+        (Edits(drop=((0, 0),)), 3),
+    ):
+        run.clear()
+        explainer.what_if(picture(9), classifier[1], edits=edits)
+        assert len(run) == blocks

@@ -9,6 +9,7 @@ import numpy as np
 from vit_demo.contract import (
     CLASS_TOKEN,
     DEFAULT_OPTIONS,
+    SEARCHES,
     Alike,
     Correspondences,
     DemoError,
@@ -40,6 +41,8 @@ from vit_demo.contract import (
     RelevanceMap,
     Rotation,
     RunInfo,
+    Scan,
+    Search,
     Segmentation,
     Similarity,
     SizeChoice,
@@ -50,9 +53,11 @@ from vit_demo.contract import (
     TokenQuery,
     TrainingRecord,
     Wall,
+    WhatIf,
 )
 from vit_demo.contract import NATIVE_SIZE as NATIVE
 from vit_demo.contract.relevance import LONG_METHODS, QUICK_METHODS, SIGNED_METHODS
+from vit_demo.edits import NO_EDITS
 from vit_demo.grid import PatchGrid
 from vit_demo.ink import as_mnist, as_picture, ink_of_photograph
 from vit_demo.preprocess import input_size
@@ -360,6 +365,87 @@ class FakeExplainer:
         kind = "class" if model == HEAD else "example"
         random = values is None
         return Faithfulness(fractions, deletion, insertion, *areas, random, baseline, target, "tabby", kind, 5.0, info)
+
+    def what_if(
+        self, image, model, size=NATIVE, edits=NO_EDITS, target=None, query=None, layer=-1, other=None, fit=False
+    ):
+        """The answer changes as soon as two patches are dropped; maps are by formula, with holes."""
+        self._asked("what_if", model, size, edits, target, query, layer, None if other is None else other.shape)
+        info, picture = self._run(image, model, size)
+        grid = info.grid
+        query = query or TokenQuery()
+        query.token(grid)
+        fitted = replace(
+            edits,
+            drop=tuple(patch for patch in edits.drop if patch[0] < grid.rows and patch[1] < grid.cols),
+            heads=tuple((at, how) for at, how in edits.heads if at[0] < info.depth and at[1] < info.heads),
+        )
+        known = self.targets(image, model, size)
+        self.calls.pop()
+        changed = len(fitted.drop) >= 2
+        after = known.scores[::-1].copy() if changed else known.scores
+        order = [i for i in np.argsort(-np.maximum(known.scores, after)).tolist() if i != known.same]
+        maps = np.stack([self.map_of(info, head, "attention") for head in range(info.heads)]) / grid.num_patches
+        holes = maps.copy()
+        for row, col in fitted.drop:
+            holes[:, row, col] = np.nan
+        prefix = np.full((info.heads, grid.num_prefix_tokens), 0.125, np.float32)
+        seen = picture if not edits.hide else picture // 2
+        return WhatIf(
+            kind=known.kind,
+            names=tuple(known.names[i] for i in order),
+            files=tuple(known.files[i] for i in order) if known.files else (),
+            before=known.scores[order],
+            after=after[order],
+            scores_before=known.scores[order],
+            scores_after=after[order],
+            target=0,
+            best_before=order.index(known.best[0]),
+            best_after=int(after[order].argmax()),
+            likeness=0.5 if fitted else 1.0,
+            layer_read=known.layer,
+            layer=layer % info.depth,
+            query=query,
+            maps_before=maps,
+            maps_after=holes,
+            prefix_before=prefix,
+            prefix_after=prefix,
+            edits=fitted,
+            left_out=fitted != edits,
+            seen=seen,
+            tokens=grid.num_tokens - len(fitted.drop),
+            has_positions=True,
+            has_rope=model == FEATURES,
+            after_ms=3.0,
+            picture=picture,
+            info=info,
+        )
+
+    def scan(self, image, model, size=NATIVE, kind="heads", target=None, how="mean", other=None, part=None):
+        """A part is a line of the values, which count up from −1."""
+        self._asked("scan", model, size, kind, target, how, None if other is None else other.shape, part)
+        info, picture = self._run(image, model, size)
+        shape = {"heads": (info.depth, info.heads), "patches": info.grid.shape}.get(kind, (info.depth, 2))
+        values = np.arange(np.prod(shape), dtype=np.float32).reshape(shape) / 10 - 1
+        if part is not None:
+            values[np.arange(shape[0]) != part] = np.nan
+        known, target = self.targets(image, model, size), target or 0
+        self.calls.pop()
+        read = known.layer
+        name, kind_of = known.names[target], known.kind
+        of_other = 0.25 if kind == "states" else None
+        return Scan(
+            kind, how, values, 1, target, name, kind_of, 0.75, of_other, read, part, shape[0], 4.0, picture, info
+        )
+
+    def fewest_patches(self, image, model, size=NATIVE, method="greedy"):
+        self._asked("fewest_patches", model, size, method)
+        info, _ = self._run(image, model, size)
+        names = ("tabby", "lynx") if model == HEAD else ("kitten", "dog")
+        changed = method != "rollout"
+        count = 2 + SEARCHES.index(method)
+        patches = tuple(divmod(i, info.grid.cols) for i in range(count))
+        return Search(method, patches, changed, names[0], names[int(changed)], 7, 5.0, info)
 
     # -------------------------------------------------------------------------------------- features and own classes
 

@@ -44,6 +44,13 @@ class PartTrace(Trace):
             self.residual = residual
         self._layer += 1
 
+    @property
+    def whole_residual(self) -> Tensor:
+        """`residual`, once the pass has come so far. Raises ValueError before."""
+        if self.residual is None:
+            raise ValueError("this trace holds no forward pass: hand it to a model first")
+        return self.residual
+
 
 def changed_pass(
     model: VisionTransformer,

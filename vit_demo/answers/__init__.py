@@ -28,6 +28,8 @@ if TYPE_CHECKING:
         predict,
         relevance,
         rotation,
+        scan,
+        search,
         targets,
         what_if,
     )
@@ -45,6 +47,8 @@ __all__ = [
     "predict",
     "relevance",
     "rotation",
+    "scan",
+    "search",
     "targets",
     "what_if",
 ]

@@ -59,8 +59,10 @@ class Attention(nn.Module):
         closed = None
         if edits is not None:
             q, closed = q * edits.scale, edits.closed
-        # A mask takes another, slower kernel: there is one only where edges are closed.
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=None if closed is None else ~closed)  # (B, h, N, d)
+        if closed is None:
+            out = F.scaled_dot_product_attention(q, k, v)  # (B, h, N, d)
+        else:  # by another, slower kernel
+            out = F.scaled_dot_product_attention(q, k, v, attn_mask=~closed)
         if trace is not None:
             trace.keep_attention(q, k, v, out, closed)
         if edits is not None:

@@ -65,8 +65,8 @@ class Trace:
         """A block's output: with what its attention kept before, a layer."""
         if self._attention is None:
             raise ValueError("a block keeps its attention before its output")
-        *attention, closed = self._attention
-        self.layers.append(LayerTrace(*attention, residual, closed))
+        q, k, v, out, closed = self._attention
+        self.layers.append(LayerTrace(q, k, v, out, residual, closed))
         self._attention = None
 
     @property

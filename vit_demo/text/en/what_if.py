@@ -38,7 +38,6 @@ WORDS = {
     "unchanged": "Nothing is changed yet. Draw over the picture, or switch something off below.",
     "before": "before",
     "after": "after",
-    "difference": "change",
     "percent_points": "percentage points",
     "like": (
         "This model has no classifier: the bars are how much the picture is like each example (cosine after layer {layer} "
@@ -46,7 +45,6 @@ WORDS = {
     ),
     "likeness": "Likeness to the unchanged picture: {value}",
     "left_out": "Some changes do not exist in this model or at this size; they were left out.",
-    "waiting": "computing",
     # what is changed
     "chips": "Changed",
     "undo": "undo",
@@ -84,16 +82,15 @@ WORDS = {
     "how_mean": "its mean over this picture",
     "how_zero": "zeros",
     "how_examples": "its mean over the examples",
-    "mean": "mean",
-    "zero": "zeros",
-    "examples": "mean over examples",
+    "chip_how_mean": "mean",
+    "chip_how_zero": "zeros",
+    "chip_how_examples": "mean over examples",
     "positions": "Positions",
     "positions_keep": "as trained",
     "positions_none": "removed",
     "positions_shuffled": "shuffled",
     "positions_mirrored": "mirrored",
     "positions_equal": "all the same",
-    "no_positions": "This model has no position embeddings.",
     "scale": "Coordinates ×",
     "shuffle": "shuffle the picture's patches",
     "temperature": "Attention scores ×",
@@ -114,7 +111,6 @@ WORDS = {
     "map_point": "Hover over a patch to read its values; click to look from it.",
     "prefix_share": "on {names}: {before} → {after}",
     "no_map": "This token was taken away.",
-    "diverging": "difference",
     # scans
     "scan_heading": "## Try everything, one at a time",
     "scan_help": (

@@ -31,7 +31,6 @@ WORDS = {
     "unchanged": "还没有改动。请在图片上涂抹，或在下方关闭某个部分。",
     "before": "之前",
     "after": "之后",
-    "difference": "变化",
     "percent_points": "个百分点",
     "like": (
         "这个模型没有分类器：条形表示图片与各示例的相似程度（第 {layer} 层之后的余弦，共 {depth} 层）。"
@@ -39,7 +38,6 @@ WORDS = {
     ),
     "likeness": "与未改动的图片的相似度：{value}",
     "left_out": "有些改动在这个模型或这个尺寸下不存在，已略去。",
-    "waiting": "计算中",
     "chips": "已改动",
     "undo": "撤销",
     "redo": "重做",
@@ -75,16 +73,15 @@ WORDS = {
     "how_mean": "它在这张图片上的平均",
     "how_zero": "零",
     "how_examples": "它在示例图片上的平均",
-    "mean": "平均",
-    "zero": "零",
-    "examples": "示例上的平均",
+    "chip_how_mean": "平均",
+    "chip_how_zero": "零",
+    "chip_how_examples": "示例上的平均",
     "positions": "位置",
     "positions_keep": "与训练时相同",
     "positions_none": "去掉",
     "positions_shuffled": "打乱",
     "positions_mirrored": "左右镜像",
     "positions_equal": "全部相同",
-    "no_positions": "这个模型没有位置编码。",
     "scale": "坐标 ×",
     "shuffle": "打乱图片的图块",
     "temperature": "注意力分数 ×",
@@ -104,7 +101,6 @@ WORDS = {
     "map_point": "将指针移到图块上读取数值；点击则从该图块出发。",
     "prefix_share": "给 {names}：{before} → {after}",
     "no_map": "这个词元已被拿走。",
-    "diverging": "差",
     "scan_heading": "## 逐一尝试",
     "scan_help": (
         "从未改动的图片出发，每次只改动一个头、一层或一个图块，画出分数的变化。点击一格，就在上面作出这个改动。"

@@ -327,7 +327,7 @@ export function mount(host) {
     const { words } = data, chips = chipsOf(edits);
     find(".vd-what-chips").replaceChildren(...chips.map(({ kind, values, without }) => {
       const said = { ...values };
-      if (kind === "head") said.how = words[String(values.how)];
+      if (kind === "head") said.how = words["chip_how_" + values.how];
       if (kind === "positions") said.how = words["positions_" + values.how];
       const what = fill(words["chip_" + kind], said), button = make("button", "", null, what + " ×");
       button.type = "button";
