@@ -119,6 +119,46 @@ def test_a_target_is_asked_for_by_name_or_by_number_from_one(client, dog):
         client.predict(dog, DIGITS, "#11", ["chefer"], api_name="/relevance")
 
 
+def test_what_if_counts_from_one_and_agrees_with_a_scan(client, dog):
+    scan = client.predict(dog, DIGITS, "heads", api_name="/scan")
+    numbers, picture, path = client.predict(dog, DIGITS, [], ["2,3"], target=scan["name"], api_name="/what_if")
+    (told,) = [one for one in numbers["answers"] if one["name"] == scan["name"]]
+    assert told["score_after"] - told["score_before"] == pytest.approx(scan["values"][1][2], abs=1e-4)
+    assert numbers["layer"] == numbers["layer_read"] == len(scan["values"])
+    with np.load(path) as arrays:
+        assert arrays["maps_before"].shape == arrays["maps_after"].shape == (4, 7, 7)
+    with Image.open(picture) as three:
+        assert three.width > 2.9 * three.height
+
+
+def test_dropped_patches_are_counted_from_one_and_missing_in_the_maps(client, dog):
+    numbers, _, path = client.predict(dog, DIGITS, ["1,1", "7,6"], api_name="/what_if")
+    assert numbers["tokens"] == 48
+    with np.load(path) as arrays:
+        missing = np.argwhere(np.isnan(arrays["maps_after"][0])).tolist()
+    assert missing == [[0, 0], [6, 5]]
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"drop": ["8,1"]}, "outside the 7×7 grid"),
+        ({"drop": ["a,b"]}, "drop has a value"),
+        ({"drop": ["0,1"]}, "outside the 7×7 grid"),
+        ({"heads": ["99,1"]}, "layer 98 is outside"),
+        ({"skip": ["1,norm"]}, "skip has a value"),
+        ({"unseen": ["reg1"]}, "no prefix token"),
+        ({"temperature": -1}, "temperature must be"),
+        ({"position_scale": 2}, "position_scale is for models with RoPE"),
+        ({"token": "9,9"}, "no patch in row 9"),
+    ],
+)
+def test_changes_that_there_are_not_are_refused_in_a_sentence(values, sentence, client, dog):
+    with pytest.raises(AppError) as caught:
+        client.predict(picture=dog, model=DIGITS, **values, api_name="/what_if")
+    assert sentence in str(caught.value)
+
+
 CALLS = {
     "models": lambda dog, cat: (),
     "predict": lambda dog, cat: (dog, DIGITS),
@@ -129,6 +169,11 @@ CALLS = {
     "relevance": lambda dog, cat: (dog, DIGITS),
     "faithfulness": lambda dog, cat: (dog, DIGITS),
     "depth": lambda dog, cat: (dog, DIGITS),
+    "what_if": lambda dog, cat: (dog, DIGITS, ["1,1", "3,4"], ["2,1"], "zero", ["1,mlp"], [], "shuffled"),
+    "patch_in": lambda dog, cat: (dog, cat, DIGITS, 2, ["cls"]),
+    "scan": lambda dog, cat: (dog, DIGITS),
+    "scan_states": lambda dog, cat: (dog, cat, DIGITS),
+    "fewest_patches": lambda dog, cat: (dog, DIGITS, "chefer"),
     "evolution": lambda dog, cat: (dog, DIGITS),
     "position_similarity": lambda dog, cat: (DIGITS,),
     "position_structure": lambda dog, cat: (DIGITS,),

@@ -234,6 +234,9 @@ def test_equal_names_are_not_written_over_one_another(model, picture, tmp_path, 
 QUESTION_OPTIONS = {
     "correspondences": ("--other", "PICTURE"),
     "own_classes": ("--examples", "PICTURE", "PICTURE", "--labels", "one", "two"),
+    "patch_in": ("--other", "PICTURE"),
+    "scan_states": ("--other", "PICTURE"),
+    "fewest_patches": ("--method", "rollout"),
     "similarity": ("--row", "2", "--column", "3"),
     "stretched_table": ("--rows", "5", "--columns", "4"),
 }
@@ -251,6 +254,18 @@ def test_every_question_is_a_command(question, form, model, picture, capsys):
         assert json.loads(out)
     else:
         assert 0 < out.count("\n") < 40
+
+
+def test_what_if_has_its_plain_name_and_counts_from_one(model, picture, capsys):
+    options = ("--drop", "1,1", "1,2", "--heads", "1,2", "--positions", "shuffled", "--model", model, "--device", "cpu")
+    code, out, err = run(capsys, "whatif", picture, *options, "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert found["tokens"] == found["info"]["grid"][0] * found["info"]["grid"][1] + 1 - 2
+    assert found["answers"][0].keys() == {"name", "before", "after", "score_before", "score_after"}
+    code, _, err = run(capsys, "whatif", picture, "--drop", "0,1", "--model", model)
+    assert code == 2
+    assert "outside" in err
 
 
 def test_the_terminal_knows_features_and_embeddings_by_their_short_names(model, picture, tmp_path, capsys):

@@ -246,11 +246,11 @@ def _choice(name: str, value: object, kind: Any) -> None:
 
 
 def _layer(name: str, layer: int, config: Any) -> None:
-    _require(0 <= layer < config.depth, f"{name}: layer {layer} is outside 0 … {config.depth - 1}")
+    _require(0 <= layer < config.depth, f"{name}: layer {layer} is outside 0 … {config.depth - 1} (counted from 0)")
 
 
 def _head(name: str, head: int, config: Any) -> None:
-    _require(0 <= head < config.heads, f"{name}: head {head} is outside 0 … {config.heads - 1}")
+    _require(0 <= head < config.heads, f"{name}: head {head} is outside 0 … {config.heads - 1} (counted from 0)")
 
 
 def _token(name: str, token: Token, grid: PatchGrid) -> None:
@@ -261,7 +261,7 @@ def _token(name: str, token: Token, grid: PatchGrid) -> None:
         return
     row, col = token
     inside = 0 <= row < grid.rows and 0 <= col < grid.cols
-    _require(inside, f"{name}: patch ({row}, {col}) is outside the {grid.rows}×{grid.cols} grid")
+    _require(inside, f"{name}: patch ({row}, {col}), counted from 0, is outside the {grid.rows}×{grid.cols} grid")
 
 
 NO_EDITS = Edits()

@@ -22,6 +22,8 @@ from vit_demo.contract import (
     Lens,
     Relevance,
     RunInfo,
+    Scan,
+    Search,
     StretchedTable,
     Targets,
     TokenQuery,
@@ -39,6 +41,8 @@ POINTERS: dict[type, tuple[str, ...]] = {
     Faithfulness: ("target",),
     Lens: ("best", "top"),
     Relevance: ("target",),
+    Scan: ("target", "layer_read", "part"),
+    Search: ("patches",),
     StretchedTable: ("own", "compared"),
     Targets: ("best", "same"),
 }

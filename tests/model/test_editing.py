@@ -190,8 +190,8 @@ GRID = PatchGrid(ROWS, COLS, 16, ("cls", "reg1"))
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        (Edits(drop=((3, 0),)), "drop: patch .3, 0. is outside the 3×5 grid"),
-        (Edits(hide=((0, 5),)), "hide: patch .0, 5. is outside"),
+        (Edits(drop=((3, 0),)), "drop: patch .3, 0., counted from 0, is outside the 3×5 grid"),
+        (Edits(hide=((0, 5),)), "hide: patch .0, 5., counted from 0, is outside"),
         (Edits(heads={(2, 0): "zero"}), "heads: layer 2 is outside 0 … 1"),
         (Edits(heads={(0, 3): "zero"}), "heads: head 3 is outside 0 … 2"),
         (Edits(skip=((5, "mlp"),)), "skip: layer 5"),

@@ -53,10 +53,12 @@ def what_if(
         raise DemoError("relevance.no_such_target", number=target + 1, count=len(reader.names))
     with engine.computing():
         started = time.perf_counter()
-        passes = [(attention_rows(run.trace, layer, token), run.trace.layers[reader.layer].residual, None)] * 2
+        part = interventions.PartTrace(layer, token, reader.layer)
+        unchanged = attention_rows(run.trace, layer, token), run.trace.layers[reader.layer].residual, None
+        changed = unchanged
         if edits:
-            part = interventions.PartTrace(layer, token, reader.layer)
-            passes[1] = _changed(vit, engine.pixels(run.prepared), run.trace, edits, part, source, means)
+            changed = _changed(vit, engine.pixels(run.prepared), run.trace, edits, part, source, means)
+        passes = unchanged, changed
         after_ms = ms_since(started)
         before, after = (reader.values(residual) for _, residual, _ in passes)
         features = [picture_feature(vit, residual)[0] for _, residual, _ in passes]
@@ -87,7 +89,7 @@ def what_if(
         edits=edits,
         left_out=edits != wanted,
         seen=_seen(run, edits),
-        tokens=passes[1][1].shape[1],
+        tokens=changed[1].shape[1],
         has_positions=vit.config.position == "learned" or vit.config.rope is not None,
         has_rope=vit.config.rope is not None,
         after_ms=after_ms,
@@ -105,8 +107,8 @@ def _changed(
     source: Trace | None,
     means: Tensor | None,
 ) -> tuple[Tensor | None, Tensor, Tensor | None]:
-    """Of a changed pass: where a token looks in a layer, the residual stream of the layer that is read, and which tokens
-    are there (None: all). DemoError where the edits cannot be had."""
+    """Of a changed pass: where a token looks in a layer, the residual stream of the layer that is read, and which
+    tokens are there (None: all). DemoError where the edits cannot be had."""
     try:
         interventions.changed_pass(vit, pixels, whole, edits, part, source, means)
     except ValueError as error:

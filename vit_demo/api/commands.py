@@ -23,7 +23,7 @@ from vit_demo.contract import DemoError, ExplainerProtocol, PictureError
 from vit_demo.decode import decode_untrusted
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-ALIASES = {"features_pca": ["features"], "position_similarity": ["embeddings"]}
+ALIASES = {"features_pca": ["features"], "position_similarity": ["embeddings"], "what_if": ["whatif"]}
 OWN_LISTING = ("models",)  # has a command of its own
 SHOWN = 5
 

@@ -8,10 +8,21 @@ picture's shape instead of cropping it.
 
 from __future__ import annotations
 
-from vit_demo.api.questions import attention, depth, draw, embeddings, features, models, own_classes, predict, relevance
+from vit_demo.api.questions import (
+    attention,
+    depth,
+    draw,
+    embeddings,
+    features,
+    models,
+    own_classes,
+    predict,
+    relevance,
+    what_if,
+)
 from vit_demo.api.questions.base import Result
 
-TOPICS = (models, predict, attention, relevance, depth, embeddings, features, own_classes, draw)
+TOPICS = (models, predict, attention, relevance, depth, what_if, embeddings, features, own_classes, draw)
 QUESTIONS = {
     name: function for topic in TOPICS for name, function in vars(topic).items() if hasattr(function, "returns")
 }

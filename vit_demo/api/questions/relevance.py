@@ -81,7 +81,7 @@ def relevance(
     chosen = tuple(methods) if methods else QUICK_METHODS
     options = RelevanceOptions(discard=discard, start_layer=start_layer - 1, baseline=baseline, seed=seed)
     answer = explainer.relevance(
-        picture, model, size, _target(explainer, picture, model, size, target), chosen, options
+        picture, model, size, target_number(explainer, picture, model, size, target), chosen, options
     )
     laid = [over(answer.picture, one.values, one.signed) for one in answer.maps]
     return Result(as_plain(answer), side_by_side(laid))
@@ -110,7 +110,7 @@ def faithfulness(
         seed: of the random order
     """
     size = size_of(size_px, keep_shape)
-    number = _target(explainer, picture, model, size, target)
+    number = target_number(explainer, picture, model, size, target)
     values = None
     if method != "random":
         options = RelevanceOptions(baseline=baseline, seed=seed)
@@ -118,7 +118,7 @@ def faithfulness(
     return Result(as_plain(explainer.faithfulness(picture, model, size, number, values, baseline, steps, seed)))
 
 
-def _target(explainer: ExplainerProtocol, picture: Picture, model: str, size: SizeChoice, target: str) -> int:
+def target_number(explainer: ExplainerProtocol, picture: Picture, model: str, size: SizeChoice, target: str) -> int:
     """The number from 0 of a target given by name, by number from 1 as "#5", or as "" for the best."""
     known = explainer.targets(picture, model, size, 1)
     target = target.strip()
