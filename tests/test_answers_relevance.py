@@ -16,6 +16,7 @@ from vit_demo.analysis import relevance as analysis
 from vit_demo.answers import relevance as answers
 from vit_demo.contract import DemoError, RelevanceOptions, SizeChoice
 from vit_demo.contract.relevance import LONG_METHODS, METHODS, QUICK_METHODS, SIGNED_METHODS
+from vit_demo.edits import Edits
 from vit_demo.explain import Explainer
 from vit_demo.model import VisionTransformer
 
@@ -48,6 +49,11 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def headless(tmp_path_factory):
     return save(tmp_path_factory.mktemp("headless"), 1, labels=[])
+
+
+@pytest.fixture(scope="module")
+def pooled(tmp_path_factory):
+    return save(tmp_path_factory.mktemp("pooled"), 2, class_token=False, global_pool="avg")
 
 
 @pytest.fixture(scope="module")
@@ -285,6 +291,49 @@ def test_curves_start_and_end_at_the_picture_and_the_baseline(shared, folder):
     assert curves.deletion_area == pytest.approx(np.trapezoid(curves.deletion, curves.fractions), abs=1e-6)
     assert curves.insertion_area == pytest.approx(np.trapezoid(curves.insertion, curves.fractions), abs=1e-6)
     assert (curves.random, curves.baseline, curves.name) == (False, "blur", "bee")
+
+
+def test_dropped_patches_are_not_there_at_every_point_of_the_curves(shared, folder):
+    """Each point is a pass of its own without these patches (tests/parity/test_edits.py holds that against timm)."""
+    values = np.random.default_rng(3).normal(size=GRID)
+    curves = shared.faithfulness(picture(), folder, target=1, values=values, steps=4)
+    order = [divmod(int(i), GRID[1]) for i in np.argsort(-values, axis=None, kind="stable")]
+    assert curves.baseline == "dropped"
+    for step, count in enumerate(round(i * len(order) / 4) for i in range(5)):
+        without = shared.what_if(picture(), folder, edits=Edits(drop=tuple(order[:count])), target=1)
+        alone = shared.what_if(picture(), folder, edits=Edits(drop=tuple(order[count:])), target=1)
+        assert curves.deletion[step] == pytest.approx(without.after[without.target], abs=1e-5)
+        assert curves.insertion[step] == pytest.approx(alone.after[alone.target], abs=1e-5)
+
+
+def test_curves_are_the_same_in_any_batch(shared, folder, monkeypatch):
+    values = np.random.default_rng(4).normal(size=GRID)
+    ask = lambda: shared.faithfulness(picture(), folder, target=2, values=values, steps=7)  # noqa: E731
+    together = ask()
+    shared._engine.answers.clear()
+    monkeypatch.setattr("vit_demo.analysis.interventions.TOKENS_AT_ONCE", 1)
+    alone = ask()
+    assert alone.deletion == pytest.approx(together.deletion, abs=1e-5)
+    assert alone.insertion == pytest.approx(together.insertion, abs=1e-5)
+
+
+def test_where_the_answer_is_read_from_patches_hidden_ones_show_the_mean_colour(shared, pooled):
+    dropped, mean = (shared.faithfulness(picture(), pooled, target=0, steps=4, baseline=b) for b in ("dropped", "mean"))
+    assert dropped.baseline == "mean"
+    assert np.array_equal(dropped.deletion, mean.deletion)
+
+
+def test_occlusion_drops_what_it_hides_by_default(shared, folder):
+    options = RelevanceOptions(window=2, stride=2)
+    got = shared.relevance(picture(), folder, target=1, methods=("occlusion",), options=options).maps[0].values
+    square = tuple((row, col) for row in (2, 3) for col in (0, 1))
+    without = shared.what_if(picture(), folder, edits=Edits(drop=square), target=1)
+    drop = without.scores_before[without.target] - without.scores_after[without.target]
+    assert got[3, 1] == pytest.approx(float(drop), abs=1e-5)
+    painted = shared.relevance(
+        picture(), folder, target=1, methods=("occlusion",), options=replace(options, baseline="mean")
+    )
+    assert np.abs(painted.maps[0].values - got).max() > 1e-4
 
 
 def test_inserting_in_an_order_is_deleting_in_its_reverse_backwards(shared, folder):

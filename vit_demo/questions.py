@@ -254,11 +254,12 @@ class Questions:
         size: SizeChoice = NATIVE_SIZE,
         target: int = 0,
         values: np.ndarray | None = None,
-        baseline: str = "mean",
+        baseline: str = "dropped",
         steps: int = 16,
         seed: int = 0,
     ) -> contract.Faithfulness:
-        """Deletion and insertion curves over patches in the order of a map (rows, cols), or in a random one (None)."""
+        """Deletion and insertion curves over patches in the order of a map (rows, cols), or in a random one (None).
+        Hidden patches are "dropped", or show the "mean" colour, a "blur" or "black"."""
         question = as_rgb(image), model, size, int(target), values, baseline, int(steps), int(seed)
         return self._answer(answers.relevance.faithfulness, *question)
 

@@ -113,7 +113,11 @@ class Visitor:
         self.page.on("console", lambda line: line.type == "error" and self.errors.append(line.text))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.goto(address, wait_until="domcontentloaded")
-        self.wait("() => { const v = document.querySelector('.vd-explorer'); return v && /\\d/.test(v.dataset.layer) }")
+        if "tab=" in address:
+            self.wait("() => [...document.querySelectorAll('.vd-view')].some((view) => view.dataset.ready > 0)")
+        else:
+            shown = "const v = document.querySelector('.vd-explorer'); return v && /\\d/.test(v.dataset.layer)"
+            self.wait(f"() => {{ {shown} }}")
         self.settle()
 
     def _began(self, request) -> None:

@@ -355,7 +355,7 @@ class FakeExplainer:
         layer = info.depth - 1 if model == HEAD else 2
         return Relevance(tuple(maps), target, names[target], kind, 2.5, None, layer, 9.0, picture, info)
 
-    def faithfulness(self, image, model, size=NATIVE, target=0, values=None, baseline="mean", steps=16, seed=0):
+    def faithfulness(self, image, model, size=NATIVE, target=0, values=None, baseline="dropped", steps=16, seed=0):
         self._asked("faithfulness", model, size, target, None if values is None else float(values.sum()), baseline)
         info, _ = self._run(image, model, size)
         fractions = np.linspace(0, 1, 5)

@@ -141,6 +141,15 @@ def _from(
     return score(model, target, model.through(x, tables, first, target.layer, None, plan))
 
 
+def read_without_patches(model: VisionTransformer, target: Target) -> bool:
+    """Whether a target can be read where no patch is left: from prefix tokens alone."""
+    config = model.config
+    if target.index is None:
+        return config.num_prefix_tokens > 0
+    reads_patches = config.pool in ("avg", "map", "token+avg") and not config.pool_includes_prefix
+    return config.num_prefix_tokens > 0 and not reads_patches
+
+
 def scores_of_left(
     model: VisionTransformer, target: Target, trace: Trace, keep: Tensor, probability: bool = False
 ) -> Tensor:
@@ -152,11 +161,13 @@ def scores_of_left(
     grid, prefix = trace.grid, trace.grid.num_prefix_tokens
     tables, found = model.rope_tables(grid), keep.new_empty(len(keep), dtype=torch.float32)
     counts = keep.flatten(1).sum(dim=1).round().long()
-    reads_patches = model.config.pool in ("avg", "map", "token+avg") and not model.config.pool_includes_prefix
-    if counts.min() == 0 and (not prefix or (target.index is not None and reads_patches)):
+    if counts.min() == 0 and not read_without_patches(model, target):
         raise ValueError("a mask keeps no patch, and this model's answer is read from patches")
     for count in counts.unique().tolist():
         which = (counts == count).nonzero().flatten()
+        if count == grid.num_patches:  # nothing is missing: that pass is there
+            found[which] = score(model, target, trace.layers[target.layer].residual, probability).float().cpu()
+            continue
         for some in which.split(max(1, TOKENS_AT_ONCE // (prefix + count))):
             patches = keep[some].flatten(1).round().nonzero()[:, 1].reshape(len(some), count)
             first = torch.arange(prefix).expand(len(some), -1)

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import torch
 
-from vit_demo.analysis import perturbation
+from vit_demo.analysis import interventions, perturbation
 from vit_demo.analysis import relevance as analysis
 from vit_demo.analysis.relevance import Gradients
 from vit_demo.answers.targets import Subject, check_options, check_range, checked_baseline, occlusion_window, subject_of
@@ -169,7 +169,8 @@ def _long_map(subject: Subject, method: str, options: RelevanceOptions, part: in
     else:
         chosen, parts = _part_of(method, len(masks), at_once, part)
         # from the whole picture's score: parts then add up calmly
-        rise = subject.score() - _scores(subject, baseline, masks[chosen])
+        drop = method == "occlusion" and options.baseline == "dropped"
+        rise = subject.score() - _scores(subject, None if drop else baseline, masks[chosen])
         with engine.computing():
             if method == "occlusion":
                 values = perturbation.occlusion_map(rise, masks, chosen)
@@ -187,15 +188,33 @@ def _masks(method: str, options: RelevanceOptions, grid: tuple[int, int]) -> tor
     return None
 
 
-def _scores(subject: Subject, baseline: torch.Tensor, masks: torch.Tensor, probability: bool = False) -> torch.Tensor:
-    """The target's value for every mask, (M,), on the CPU; others get their turn between batches."""
+def _scores(
+    subject: Subject, baseline: torch.Tensor | None, masks: torch.Tensor, probability: bool = False
+) -> torch.Tensor:
+    """The target's value for every mask, (M,), on the CPU; others get their turn between batches. Without a baseline,
+    hidden patches do not enter the model."""
     vit, found = subject.loaded.model, []
+    if baseline is None:
+        return _scores_of_left(subject, masks, probability)
     for some in masks.split(perturbation.pictures_at_once(vit, subject.pixels)):
         subject.engine.yield_to_others()
         with subject.engine.computing(long=True):
             values = perturbation.scores_of_hidden(vit, subject.target, subject.pixels, baseline, some, probability)
         found.append(values.cpu())
     return torch.cat(found)
+
+
+def _scores_of_left(subject: Subject, masks: torch.Tensor, probability: bool) -> torch.Tensor:
+    """The target's value when only the patches of each mask (M, rows, cols) are there, (M,); those that keep equally
+    many are a batch."""
+    vit, trace, found = subject.loaded.model, subject.run.trace, torch.empty(len(masks))
+    counts = masks.flatten(1).sum(dim=1)
+    for count in counts.unique():
+        which = (counts == count).nonzero().flatten()
+        subject.engine.yield_to_others()
+        with subject.engine.computing(long=True):
+            found[which] = interventions.scores_of_left(vit, subject.target, trace, masks[which], probability)
+    return found
 
 
 def _part_of(method: str, count: int, at_once: int, part: int | None) -> tuple[slice, int]:
@@ -238,7 +257,9 @@ def faithfulness(
     masks = torch.cat([keep, 1 - keep[1:-1]])  # the ends are the same pictures in both directions
     with subject.engine.computing():
         shown = checked_baseline(baseline)
-        hidden = subject.baseline(shown)
+        if shown == "dropped" and not interventions.read_without_patches(subject.loaded.model, subject.target):
+            shown = "mean"
+        hidden = None if shown == "dropped" else subject.baseline(shown)
     scores = _scores(subject, hidden, masks, probability=True)
     deletion = scores[: len(keep)]
     insertion = torch.cat([deletion[-1:], scores[len(keep) :], deletion[:1]])

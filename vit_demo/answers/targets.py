@@ -55,9 +55,13 @@ class Subject:
         return self.engine.pixels(self.run.prepared)
 
     def baseline(self, kind: str) -> torch.Tensor:
+        """The picture that stands where patches are hidden, (1, 3, H, W): for "dropped", where a method cannot drop
+        them, the mean colour."""
         spec = self.loaded.preprocess
         black = -torch.tensor(spec.mean) / torch.tensor(spec.std)
-        return perturbation.baseline_picture(self.pixels, checked_baseline(kind), self.run.trace.grid.patch_px, black)
+        known = checked_baseline(kind)
+        shown = "mean" if known == "dropped" else known
+        return perturbation.baseline_picture(self.pixels, shown, self.run.trace.grid.patch_px, black)
 
     def score(self) -> float:
         with self.engine.computing():

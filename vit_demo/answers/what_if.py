@@ -41,8 +41,7 @@ def what_if(
     from which states are patched in. `fit` leaves out what this model or grid does not know, instead of refusing it."""
     loaded, run = engine.load(model), engine.run(image, model, size)
     reader, vit, grid = reader_of(engine, image, model, loaded), loaded.model, run.info.grid
-    if query is None:
-        query = TokenQuery(grid.prefix_names[0]) if grid.prefix_names else TokenQuery(None, *_middle(grid))
+    query = query or _first_token(grid)
     layer, token = checked_layer(layer, run.info.depth), query.token(grid)
     wanted, edits = edits, edits.fitting(vit.config, grid) if fit else edits
     source = source_of(engine, other, model, size, run) if edits.patch_in else None
@@ -116,8 +115,9 @@ def _changed(
     return part.row, part.whole_residual, part.tokens
 
 
-def _middle(grid: PatchGrid) -> tuple[int, int]:
-    return grid.rows // 2, grid.cols // 2
+def _first_token(grid: PatchGrid) -> TokenQuery:
+    """The class token; without one the middle patch."""
+    return TokenQuery(grid.prefix_names[0]) if grid.prefix_names else TokenQuery(None, grid.rows // 2, grid.cols // 2)
 
 
 def _told(before: np.ndarray, after: np.ndarray, reader: Reader, target: int) -> list[int]:

@@ -215,7 +215,7 @@ class ExplainerProtocol(Protocol):
         size: SizeChoice = NATIVE_SIZE,
         target: int = 0,
         values: np.ndarray | None = None,
-        baseline: str = "mean",
+        baseline: str = "dropped",
         steps: int = 16,
         seed: int = 0,
     ) -> Faithfulness: ...

@@ -17,8 +17,8 @@ METHODS = QUICK_METHODS + LONG_METHODS
 SIGNED_METHODS = ("gradient_input", *LONG_METHODS)
 UNTARGETED_METHODS = ("attention", "rollout")  # the same map whatever the target: they see no more than the layer
 
-BaselineName = Literal["mean", "blur", "black"]
-BASELINES: tuple[BaselineName, ...] = ("mean", "blur", "black")
+BaselineName = Literal["dropped", "mean", "blur", "black"]
+BASELINES: tuple[BaselineName, ...] = ("dropped", "mean", "blur", "black")
 TargetKind = Literal["class", "example"]
 RelevanceUnit = Literal["share", "score", "relative"]
 
@@ -30,7 +30,8 @@ class RelevanceOptions:
     head_fusion   rollout: "mean", "max" or "min" over heads
     discard       rollout and gradient rollout: the share of a layer's entries, the lowest, set to 0; 0 ≤ … < 1
     start_layer   rollout, gradient rollout and Chefer: the layer (from 0) down to which the walk goes
-    baseline      long methods: what stands where the picture is hidden: its "mean" colour, a "blur", or "black"
+    baseline      long methods: what becomes of hidden patches: "dropped" (they do not enter the model: occlusion alone;
+                  the others take the mean), the picture's "mean" colour, a "blur", or "black"
     steps         integrated gradients: pictures on the path
     window, stride  occlusion, in patches; None = by the grid, so that there are about 200 places
     masks, keep_share, seed  random masks: how many, the probability that a cell is kept, and their seed
@@ -39,7 +40,7 @@ class RelevanceOptions:
     head_fusion: Literal["mean", "max", "min"] = "mean"
     discard: float = 0.0
     start_layer: int = 0
-    baseline: BaselineName = "mean"
+    baseline: BaselineName = "dropped"
     steps: int = 32
     window: int | None = None
     stride: int | None = None
@@ -124,8 +125,10 @@ class Relevance:
 class Faithfulness:
     """Deletion and insertion curves of one order of the patches. `fractions` (steps + 1,) of the patches, from 0 to 1;
     `deletion` and `insertion` (steps + 1,): the class's probability or the cosine with the example, when that share of
-    patches, most relevant first, is hidden, or shown on the baseline. Areas by the trapezoid rule: small for deletion
-    and large for insertion speak for the order. `random` says that the order was drawn, as a control."""
+    patches, most relevant first, is hidden, or shown. `baseline` is what became of hidden patches: "dropped" (Jain et
+    al. 2022, arXiv 2204.08945) is "mean" for a model whose answer is read from patches, of which none may be left.
+    Areas by the trapezoid rule: small for deletion and large for insertion speak for the order. `random` says that the
+    order was drawn, as a control."""
 
     fractions: np.ndarray
     deletion: np.ndarray

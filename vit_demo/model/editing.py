@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vit_demo.edits import ALL_PATCHES, Edits, Token
+from vit_demo.edits import ALL_PATCHES, Edits, Filling, Token
 from vit_demo.grid import PatchGrid
 from vit_demo.model.config import ViTConfig
 from vit_demo.model.trace import Trace
@@ -255,7 +255,7 @@ def order_of_positions(how: str, grid: PatchGrid, seed: int) -> Tensor:
 # ------------------------------------------------------------------------------------------------------------- pixels
 
 
-def filling(pixels: Tensor, kind: str, patch_px: int) -> Tensor:
+def filling(pixels: Tensor, kind: Filling, patch_px: int) -> Tensor:
     """What stands where pictures (B, C, H, W) are hidden, of the same shape: each one's "mean" colour, or its "blur" by
     a Gaussian with a standard deviation of one patch, edges repeated."""
     if kind == "mean":

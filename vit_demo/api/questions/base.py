@@ -15,7 +15,7 @@ from vit_demo.render.overlay import overlay
 Picture = np.ndarray  # (H, W, 3) uint8
 Pictures = tuple[np.ndarray, ...]
 Facet = Literal["token", "key", "query", "value"]
-Baseline = Literal["mean", "blur", "black"]
+Baseline = Literal["dropped", "mean", "blur", "black"]
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def relevance(
     methods: list[str] | None = None,
     size_px: int = 0,
     keep_shape: bool = False,
-    baseline: Baseline = "mean",
+    baseline: Baseline = "dropped",
     start_layer: int = 1,
     discard: float = 0.0,
     seed: int = 0,
@@ -72,7 +72,8 @@ def relevance(
         target: a class by name, or by number from 1 as "#5"; "" for the most probable
         methods: of attention, rollout, gradient_rollout, chefer, legrad, grad_cam, gradient_input (quick), and
             integrated_gradients, occlusion, random_masks (they run the model many times); none for all quick ones
-        baseline: what stands where the picture is hidden: its mean colour, a blur, or black
+        baseline: what becomes of hidden patches: they are dropped (occlusion alone; other methods take the mean), or
+            show the mean colour, a blur, or black
         start_layer: rollout and Chefer: the layer, from 1, down to which they walk
         discard: rollout: the share of a layer's entries, the lowest, that is set to 0
         seed: of the random masks
@@ -96,7 +97,7 @@ def faithfulness(
     method: Method = "chefer",
     size_px: int = 0,
     keep_shape: bool = False,
-    baseline: Baseline = "mean",
+    baseline: Baseline = "dropped",
     steps: int = 16,
     seed: int = 0,
 ) -> Result:
@@ -106,6 +107,7 @@ def faithfulness(
     Parameters:
         target: a class by name, or by number from 1 as "#5"; "" for the most probable
         method: whose map orders the patches; "random" draws the order
+        baseline: what becomes of hidden patches: they are dropped, or show the mean colour, a blur, or black
         steps: points of the curves
         seed: of the random order
     """

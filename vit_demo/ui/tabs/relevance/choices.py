@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gradio as gr
 
-from vit_demo.contract import Relevance, Targets
+from vit_demo.contract import BASELINES, Relevance, Targets
 from vit_demo.contract.relevance import LONG_METHODS, QUICK_METHODS, UNTARGETED_METHODS
 from vit_demo.ui.page import Updates
 from vit_demo.ui.state import PageState
 from vit_demo.ui.tabs.relevance.figures import method_name
 
 PAIR_METHODS = tuple(method for method in QUICK_METHODS if method not in UNTARGETED_METHODS)
-FUSIONS, BASELINES = ("mean", "max", "min"), ("mean", "blur", "black")
+FUSIONS = ("mean", "max", "min")
 
 
 def kept_target(chosen: object, model: str, count: int) -> int | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import gradio as gr
 import numpy as np
 
-from vit_demo.contract import Relevance, RelevanceMap, RelevanceOptions, RunInfo
+from vit_demo.contract import BASELINES, Relevance, RelevanceMap, RelevanceOptions, RunInfo
 from vit_demo.contract.relevance import LONG_METHODS, QUICK_METHODS
 from vit_demo.render.colour import DIVERGING
 from vit_demo.render.overlay import enlarge, overlay
@@ -19,7 +19,6 @@ from vit_demo.ui.page import LIGHT, Page, Updates
 from vit_demo.ui.state import PageState
 from vit_demo.ui.tab import Tab
 from vit_demo.ui.tabs.relevance.choices import (
-    BASELINES,
     FUSIONS,
     PAIR_METHODS,
     choices_of,
@@ -63,7 +62,7 @@ def layout(page: Page) -> None:
         page.add("relevance_fusion", LenientRadio(list(FUSIONS), value="mean"), label="relevance.fusion")
         page.add("relevance_discard", LenientSlider(0, 0.95, value=0, step=0.05), label="relevance.discard")
         page.add("relevance_start", LenientSlider(1, 12, value=1, step=1), label="relevance.start")
-        page.add("relevance_baseline", LenientRadio(list(BASELINES), value="mean"), label="relevance.baseline")
+        page.add("relevance_baseline", LenientRadio(list(BASELINES), value="dropped"), label="relevance.baseline")
     page.say(gr.Markdown(), value="relevance.pair_heading")
     with gr.Row():
         page.add("relevance_other", LenientDropdown([], elem_id="vd-relevance-other"), label="relevance.other")
@@ -266,7 +265,7 @@ def options_of(values: Mapping[str, object], layers: int | None = None) -> Relev
     start, discard = (value if isinstance(value, int | float) and value == value else 0 for value in (start, discard))
     start_layer = max(0, round(start) - 1)
     start_layer = start_layer if layers is None else min(start_layer, layers - 1)
-    return RelevanceOptions(fusion or "mean", float(discard), start_layer, baseline or "mean")
+    return RelevanceOptions(fusion or "mean", float(discard), start_layer, baseline or "dropped")
 
 
 def blank() -> Updates:

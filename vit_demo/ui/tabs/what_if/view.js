@@ -38,30 +38,6 @@ export function mount(host) {
   /** @type {boolean | null} whether the stroke under way takes away (true) or puts back */
   let stroke = null;
 
-  follow(host, root, (value) => {
-    if (!value.data.words && !data) return false;  // a part of what has not come yet
-    data = { ...value.data, words: value.data.words ?? data.words, examples: value.data.examples ?? data.examples };
-    if (value.data.words) translate(host.element, data.words);
-    sentAt = -Infinity;
-    if (value.picture) picture = value.picture.url;
-    if (data.adopt && !wanted) {
-      steps.add(data.edits);
-      edits = steps.now;
-      times = Math.max(times, data.times);
-      layer = data.layer;
-      head = data.head ?? -1;
-    }
-    token = data.token;
-    filling = fillingOf(edits, filling);
-    root.dataset.edits = JSON.stringify(data.edits);
-    for (const image of /** @type {NodeListOf<HTMLImageElement>} */ (host.element.querySelectorAll(".vd-picture"))) {
-      const shown = image.closest("figure") ? picture : data.seen || picture;
-      if (shown && image.src !== shown) image.src = shown;
-    }
-    send();
-    draw();
-  });
-
   // ------------------------------------------------------------------------------------------------------ asking
 
   /**
@@ -383,4 +359,29 @@ export function mount(host) {
     find(".vd-what-from").textContent = at ? fill(words.token_at, { row: row + 1, col: col + 1 }) : "";
     maps.show(data, head, at);
   }
+
+  // Once everything is there that it draws on
+  follow(host, root, (value) => {
+    if (!value.data.words && !data) return false;  // a part of what has not come yet
+    data = { ...value.data, words: value.data.words ?? data.words, examples: value.data.examples ?? data.examples };
+    if (value.data.words) translate(host.element, data.words);
+    sentAt = -Infinity;
+    if (value.picture) picture = value.picture.url;
+    if (data.adopt && !wanted) {
+      steps.add(data.edits);
+      edits = steps.now;
+      times = Math.max(times, data.times);
+      layer = data.layer;
+      head = data.head ?? -1;
+    }
+    token = data.token;
+    filling = fillingOf(edits, filling);
+    root.dataset.edits = JSON.stringify(data.edits);
+    for (const image of /** @type {NodeListOf<HTMLImageElement>} */ (host.element.querySelectorAll(".vd-picture"))) {
+      const shown = image.closest("figure") ? picture : data.seen || picture;
+      if (shown && image.src !== shown) image.src = shown;
+    }
+    send();
+    draw();
+  });
 }
