@@ -152,7 +152,7 @@ class Edits:
             if head is not None:
                 _head("patch_in", head, config)
         left = grid.num_patches - len(self.drop)
-        reads_patches = config.pool in ("avg", "token+avg") or (config.pool == "map")
+        reads_patches = config.num_classes > 0 and config.pool in ("avg", "token+avg", "map")
         only_patches = reads_patches and not config.pool_includes_prefix
         _require(
             left > 0 or (grid.num_prefix_tokens > 0 and not only_patches),

@@ -227,6 +227,7 @@ def test_values_that_no_model_knows_are_refused_when_made(values):
 def test_what_leaves_nothing_to_read_or_to_see_is_refused():
     everything = Edits(drop=every_patch())
     assert make()(pixels(), edits=everything).tokens.shape[1] == 1  # the answer to nothing: the class token alone
+    assert make(pool="avg", num_classes=0)(pixels(), edits=everything).tokens.shape[1] == 1  # no head reads the mean
     with pytest.raises(ValueError, match="drop leaves no patch"):
         make(pool="avg")(pixels(), edits=everything)
     with pytest.raises(ValueError, match="drop leaves no patch"):

@@ -367,7 +367,7 @@ export function mount(host) {
     if (value.data.words) translate(host.element, data.words);
     sentAt = -Infinity;
     if (value.picture) picture = value.picture.url;
-    if (data.adopt && !wanted) {
+    if ((data.adopt || data.left_out) && !wanted) {
       steps.add(data.edits);
       edits = steps.now;
       times = Math.max(times, data.times);
