@@ -174,6 +174,8 @@ CALLS = {
     "scan": lambda dog, cat: (dog, DIGITS),
     "scan_states": lambda dog, cat: (dog, cat, DIGITS),
     "fewest_patches": lambda dog, cat: (dog, DIGITS, "chefer"),
+    "compare": lambda dog, cat: (dog, [DIGITS, f"{DIGITS}@epoch-0"]),
+    "agreement": lambda dog, cat: (dog, f"{DIGITS}@epoch-0", DIGITS),
     "evolution": lambda dog, cat: (dog, DIGITS),
     "position_similarity": lambda dog, cat: (DIGITS,),
     "position_structure": lambda dog, cat: (DIGITS,),

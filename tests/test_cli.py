@@ -235,6 +235,8 @@ QUESTION_OPTIONS = {
     "correspondences": ("--other", "PICTURE"),
     "own_classes": ("--examples", "PICTURE", "PICTURE", "--labels", "one", "two"),
     "patch_in": ("--other", "PICTURE"),
+    "agreement": ("--other-model", "vit-demo/digits"),
+    "compare": ("--models", "vit-demo/digits", "vit-demo/digits@epoch-0"),
     "scan_states": ("--other", "PICTURE"),
     "fewest_patches": ("--method", "rollout"),
     "similarity": ("--row", "2", "--column", "3"),

@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from vit_demo import answers
 from vit_demo.checkpoints.assets import DIGITS_ID
-from vit_demo.contract import ExplainerProtocol, OwnClasses, PatchFeatures, SizeChoice, TokenQuery
+from vit_demo.contract import DemoError, ExplainerProtocol, OwnClasses, PatchFeatures, SizeChoice, TokenQuery
 from vit_demo.contract.own_classes import THUMB_PX
 from vit_demo.edits import Edits
 from vit_demo.explain import Explainer
@@ -125,6 +125,9 @@ def asks(explainer: Explainer, models: dict[str, str]) -> dict:
         "fewest_patches": lambda: [
             explainer.fewest_patches(image, model, method="chefer") for model in (head, headless)
         ],
+        "agreement": lambda: explainer.agreement(image, head, rotary),
+        "joint_colours": lambda: explainer.joint_colours(image, [head, headless, rotary], depth=0.5),
+        "compare": lambda: explainer.compare(image, [head, headless, str(ROOT / "nowhere")]),
         "details": lambda: explainer.details(head),
         "statuses": explainer.statuses,
         "default_model": explainer.default_model,
@@ -188,6 +191,8 @@ def same(one, other) -> bool:
         return type(one) is type(other) and all(same(getattr(one, f.name), getattr(other, f.name)) for f in fields(one))
     if isinstance(one, np.ndarray):
         return isinstance(other, np.ndarray) and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+    if isinstance(one, DemoError):
+        return type(one) is type(other) and (one.key, one.values) == (other.key, other.values)
     if isinstance(one, list | tuple):
         return type(one) is type(other) and len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, dict):

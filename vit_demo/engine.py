@@ -128,12 +128,16 @@ class Engine:
 
     def _answer(self, question: Callable[..., Answer], *args: Any) -> tuple[Answer, bool]:
         bound = inspect.signature(question).bind(self, *args)
-        named, revision = bound.arguments, ""
-        if "model" in named:
-            named["model"] = tidied(named["model"])
-            revision = self.load(named["model"]).revision  # here, where no place is held: a download takes minutes
+        named, revisions = bound.arguments, []
+        for name in ("model", "other_model"):
+            if name in named:
+                named[name] = tidied(named[name])
+                revisions.append(self.load(named[name]).revision)  # where no place is held: a download takes minutes
+        for one in named.get("models", ()):
+            with suppress(DemoError):  # the answer says which of several cannot be had
+                revisions.append(self.load(one).revision)
         args = bound.args[1:]
-        key = question.__module__, question.__qualname__, revision, content_key(args)
+        key = question.__module__, question.__qualname__, tuple(revisions), content_key(args)
 
         def make() -> Answer:
             saved_s = self._saved_s(named)  # looked up once: it names the pictures by their content
@@ -161,7 +165,7 @@ class Engine:
         missing, or there are none."""
         image = named.get("image")
         images = named.get("images") or (() if image is None else (image,))
-        if not images or "size" not in named:
+        if not images or not {"size", "model"} <= named.keys():
             return None
         name, loaded, saved_ms = named["model"], self.load(named["model"]), 0.0
         for image in images:

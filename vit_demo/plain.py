@@ -17,6 +17,7 @@ import numpy as np
 from vit_demo.contract import (
     Alike,
     Correspondences,
+    DemoError,
     Faithfulness,
     LayerHeadTable,
     Lens,
@@ -79,6 +80,8 @@ def _names(kind: type) -> list[str]:
 def _value(value: Any) -> Any:
     if isinstance(value, RunInfo):
         return _pass(value)
+    if isinstance(value, DemoError):
+        return str(value)
     if isinstance(value, TokenQuery):
         return value.name_from_one
     if isinstance(value, PatchGrid):
@@ -137,7 +140,7 @@ def plain_type(kind: type) -> type:
 def _plain_hint(hint: Any) -> Any:
     if hint is RunInfo:
         return Pass
-    if hint is TokenQuery:
+    if hint is TokenQuery or hint is DemoError:
         return str
     if hint is PatchGrid:
         return list[int]

@@ -9,6 +9,7 @@ import numpy as np
 
 from vit_demo import answers, contract
 from vit_demo.checkpoints import assets
+from vit_demo.checkpoints.hub_cache import tidied
 from vit_demo.contract import CLASS_TOKEN, DEFAULT_OPTIONS, NATIVE_SIZE, RelevanceOptions, SizeChoice, TokenQuery
 from vit_demo.contract.relevance import QUICK_METHODS
 from vit_demo.edits import NO_EDITS, Edits
@@ -306,3 +307,22 @@ class Questions:
     ) -> contract.Search:
         """The fewest patches that a method finds whose loss changes the best answer."""
         return self._answer(answers.search.fewest_patches, as_rgb(image), model, size, method)
+
+    def agreement(
+        self, image: Picture, model: str, other_model: str, size: SizeChoice = NATIVE_SIZE
+    ) -> contract.Agreement:
+        """How far the layers of two models agree on a picture: CKA of their patches at the same places."""
+        return self._answer(answers.compare.agreement, as_rgb(image), model, other_model, size)
+
+    def joint_colours(
+        self, image: Picture, models: Sequence[str], size: SizeChoice = NATIVE_SIZE, depth: float = 1.0
+    ) -> contract.JointColours:
+        """Principal components of each model's patches as colours, at a relative depth (0: the first layer, 1: the
+        last); models of one width share a basis."""
+        names = tuple(map(tidied, models))
+        return self._answer(answers.compare.joint_colours, as_rgb(image), names, size, float(depth))
+
+    def compare(self, image: Picture, models: Sequence[str], size: SizeChoice = NATIVE_SIZE) -> contract.Comparison:
+        """Up to four models on one picture: what each predicts, how its attention goes through the layers, and how far
+        it agrees with the first. One that cannot be had keeps its place, with the problem."""
+        return self._answer(answers.compare.compare, as_rgb(image), tuple(map(tidied, models)), size)

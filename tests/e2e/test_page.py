@@ -197,7 +197,7 @@ class EmbeddedRows:
             "const l = js.layerFrom(js.unpack(b.buffer.slice(b.byteOffset, b.byteOffset + b.length)));"
             "const all = (f) => Array.from({ length: l.heads }, (_, h) => Array.from(f(l, h, given.token)));"
             "return [all(js.rowOf), all(js.columnOf)] })()",
-            ("kit/files.js", "tabs/attention/explore.js"),
+            ("kit/files.js", "kit/explore.js"),
             file=base64.b64encode(file).decode(),
             token=token,
         )

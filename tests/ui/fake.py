@@ -10,7 +10,10 @@ from vit_demo.contract import (
     CLASS_TOKEN,
     DEFAULT_OPTIONS,
     SEARCHES,
+    Agreement,
     Alike,
+    ComparedModel,
+    Comparison,
     Correspondences,
     DemoError,
     DigitReading,
@@ -22,6 +25,7 @@ from vit_demo.contract import (
     HeadMaps,
     InputParts,
     Interpolation,
+    JointColours,
     LayerHeadTable,
     LayerTensors,
     Lens,
@@ -446,6 +450,27 @@ class FakeExplainer:
         count = 2 + SEARCHES.index(method)
         patches = tuple(divmod(i, info.grid.cols) for i in range(count))
         return Search(method, patches, changed, names[0], names[int(changed)], 7, 5.0, info)
+
+    def agreement(self, image, model, other_model, size=NATIVE):
+        self._asked("agreement", model, other_model, size)
+        (one, _), (two, _) = self._run(image, model, size), self._run(image, other_model, size)
+        values = np.linspace(0, 1, one.depth * two.depth, dtype=np.float32).reshape(one.depth, two.depth)
+        return Agreement(values, one.grid.shape, model, other_model, one.title, two.title)
+
+    def joint_colours(self, image, models, size=NATIVE, depth=1.0):
+        self._asked("joint_colours", tuple(models), size, depth)
+        infos = [self._run(image, model, size)[0] for model in models]
+        colours = tuple(np.full((*info.grid.shape, 3), 0.25 * i, np.float32) for i, info in enumerate(infos))
+        layers = tuple(round(depth * (info.depth - 1)) for info in infos)
+        return JointColours(colours, (1,) * len(infos), layers, (np.full(3, 0.25),) * len(infos))
+
+    def compare(self, image, models, size=NATIVE):
+        self._asked("compare", tuple(models), size)
+        found = [
+            ComparedModel(m, m, self.predict(image, m, size), self.depth(image, m, size), (0.0, 0.0, 1.0, 1.0))
+            for m in models
+        ]
+        return Comparison(tuple(found), tuple(self.agreement(image, models[0], m, size) for m in models[1:]))
 
     # -------------------------------------------------------------------------------------- features and own classes
 

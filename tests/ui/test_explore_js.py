@@ -9,7 +9,7 @@ import pytest
 
 from vit_demo.ui.kit.binary import pack_arrays
 
-MODULES = ("kit/files.js", "tabs/attention/explore.js")
+MODULES = ("kit/files.js", "kit/explore.js")
 LOAD = (
     "(() => { const bytes = Buffer.from(given.file, 'base64');"
     "const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length);"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vit_demo.answers import (
         alike,
         attention,
+        compare,
         depth,
         details,
         draw,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "alike",
     "attention",
+    "compare",
     "depth",
     "details",
     "draw",

@@ -19,7 +19,7 @@ from vit_demo.contract.relevance import QUICK_METHODS
 
 VIT_B = "vit_base_patch16_224"
 HOVERS = 40
-EXPLORE = Path(__file__).parents[1] / "ui" / "tabs" / "attention" / "explore.js"
+EXPLORE = Path(__file__).parents[1] / "ui" / "kit" / "explore.js"
 # Every head's row of random tokens, as the explorer computes it for each place of the pointer.
 NODE = """
 const js = await import(process.argv[1]), [heads, tokens, width] = process.argv.slice(2, 5).map(Number);

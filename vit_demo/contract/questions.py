@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from vit_demo.contract.attention import HeadMaps, LayerTensors, Wall
+from vit_demo.contract.compare import Agreement, Comparison, JointColours
 from vit_demo.contract.core import CLASS_TOKEN, NATIVE_SIZE, ModelDetails, ModelStatus, SizeChoice, TokenQuery
 from vit_demo.contract.depth import LayerHeadTable
 from vit_demo.contract.draw import DigitReadings, TrainingRecord
@@ -248,3 +249,13 @@ class ExplainerProtocol(Protocol):
     def fewest_patches(
         self, image: np.ndarray, model: str, size: SizeChoice = NATIVE_SIZE, method: SearchMethod = "greedy"
     ) -> Search: ...
+
+    def agreement(
+        self, image: np.ndarray, model: str, other_model: str, size: SizeChoice = NATIVE_SIZE
+    ) -> Agreement: ...
+
+    def joint_colours(
+        self, image: np.ndarray, models: Sequence[str], size: SizeChoice = NATIVE_SIZE, depth: float = 1.0
+    ) -> JointColours: ...
+
+    def compare(self, image: np.ndarray, models: Sequence[str], size: SizeChoice = NATIVE_SIZE) -> Comparison: ...

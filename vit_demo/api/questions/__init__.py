@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from vit_demo.api.questions import (
     attention,
+    compare,
     depth,
     draw,
     embeddings,
@@ -22,7 +23,7 @@ from vit_demo.api.questions import (
 )
 from vit_demo.api.questions.base import Result
 
-TOPICS = (models, predict, attention, relevance, depth, what_if, embeddings, features, own_classes, draw)
+TOPICS = (models, predict, attention, relevance, depth, what_if, compare, embeddings, features, own_classes, draw)
 QUESTIONS = {
     name: function for topic in TOPICS for name, function in vars(topic).items() if hasattr(function, "returns")
 }

@@ -1,4 +1,4 @@
-"""Numbers for the browser in one file: a JSON header that names the arrays, then their bytes. See web/unpack.js."""
+"""Numbers for the browser in one file: a JSON header that names the arrays, then their bytes. Read by files.js."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import struct
 
 import numpy as np
+
+from vit_demo.contract import LayerTensors
 
 ALIGN = 8  # typed arrays begin at multiples of their element's size
 KINDS = {"i1": "Int8Array", "u1": "Uint8Array", "i2": "Int16Array", "u2": "Uint16Array", "f4": "Float32Array"}
@@ -29,3 +31,14 @@ def pack_arrays(arrays: dict[str, np.ndarray]) -> bytes:
     text = json.dumps(header).encode()
     text += b" " * (-(len(text) + 4) % ALIGN)
     return struct.pack("<I", len(text)) + text + b"".join(blocks)
+
+
+def layer_file(tensors: LayerTensors) -> bytes:
+    """A layer's queries and keys: see explore.js for how they are read."""
+    names = ("queries", "query_steps", "keys", "key_steps", "log_sums", "distance_px")
+    return pack_arrays({name: getattr(tensors, name) for name in names})
+
+
+def features_file(tensors: LayerTensors) -> bytes:
+    """The directions of a layer's output tokens: see explore.js."""
+    return pack_arrays({"features": tensors.features})

@@ -1,10 +1,10 @@
 // What the explorer knows and what has been chosen in it: its state, without a page, so that Node can test it.
 
-import { directionsOf, layerFrom, tokenName, tokenNumber } from "./explore.js";
+import { directionsOf, layerFrom, tokenName, tokenNumber } from "../../kit/explore.js";
 
 /** @typedef {import("../../kit/files.js").Arrays} Arrays */
 /** @typedef {import("../../kit/maps.js").Place} Place */
-/** @typedef {import("./explore.js").Layer} Layer */
+/** @typedef {import("../../kit/explore.js").Layer} Layer */
 /** @typedef {{ layer: number | null, head: number | null, token: string }} Selection null: the last layer, all heads. */
 /**
  * @typedef {object} Data What the server says of a picture under a model (layer_value in tab.py). `key` names the pass.

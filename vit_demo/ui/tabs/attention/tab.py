@@ -12,7 +12,7 @@ from PIL import Image
 from vit_demo.contract import DemoError, HeadMaps, LayerTensors, ModelCard, RunInfo, TokenQuery, Wall
 from vit_demo.render.overlay import head_sheet, overlay
 from vit_demo.text import say
-from vit_demo.ui.kit.binary import pack_arrays
+from vit_demo.ui.kit.binary import features_file, layer_file, pack_arrays
 from vit_demo.ui.kit.download import Download, download_block, gif_bytes, npz_bytes, python_lines
 from vit_demo.ui.kit.html import png_bytes
 from vit_demo.ui.kit.view import View
@@ -73,7 +73,7 @@ def layer_value(state: PageState, tensors: LayerTensors) -> dict:
     """The view's value with one layer's file."""
     return {
         "picture": tensors.picture,
-        "files": {"layer": layer_file(tensors), "features": pack_arrays({"features": tensors.features})},
+        "files": {"layer": layer_file(tensors), "features": features_file(tensors)},
         "data": {
             **_frame(tensors.info.grid.rows, tensors.info.grid.cols, state.language),
             "key": run_key(tensors.info, tensors.picture),
@@ -88,12 +88,6 @@ def layer_value(state: PageState, tensors: LayerTensors) -> dict:
             "link": state.link,
         },
     }
-
-
-def layer_file(tensors: LayerTensors) -> bytes:
-    """A layer's file: see explore.js for how it is read."""
-    names = ("queries", "query_steps", "keys", "key_steps", "log_sums", "distance_px")
-    return pack_arrays({name: getattr(tensors, name) for name in names})
 
 
 def wall_file(wall: Wall) -> bytes:

@@ -7,7 +7,7 @@ import { coloursOf, largest, massMask, rankOf } from "../../kit/maps.js";
 import { makeStage, markCell, middleOf, shapeStage } from "../../kit/stage.js";
 import { controlsOf, finder } from "../../kit/view.js";
 import { fill, percent, signed, translate } from "../../kit/words.js";
-import { columnOf, cosinesOf, distancePx, entropyBits, fused, rowOf, sumOf, together, tokenNumber } from "./explore.js";
+import { columnOf, cosinesOf, distancePx, entropyBits, fused, rowOf, sumOf, together, tokenNumber } from "../../kit/explore.js";
 import { HEAD_COLOURS, mountHeads } from "./heads.js";
 import { ALL_HEADS, Explorer } from "./state.js";
 import { mountWall } from "./wall.js";
@@ -162,7 +162,7 @@ export function mount({ element, props, trigger, watch }) {
 
   /**
    * Every head's map of a token, and that of all heads at −1.
-   * @param {import("./explore.js").Layer} layer @param {number} token @param {string} how @returns {HeadMaps}
+   * @param {import("../../kit/explore.js").Layer} layer @param {number} token @param {string} how @returns {HeadMaps}
    */
   function mapsOf(layer, token, how) {
     /** @type {HeadMaps} */
@@ -259,7 +259,7 @@ export function mount({ element, props, trigger, watch }) {
    */
   function facts(tokens, all, head) {
     const data = /** @type {import("./state.js").Data} */ (explorer.data);
-    const layer = /** @type {import("./explore.js").Layer} */ (explorer.layer);
+    const layer = /** @type {import("../../kit/explore.js").Layer} */ (explorer.layer);
     const like = direction() === "like", line = /** @type {string[]} */ ([]), more = /** @type {string[]} */ ([]);
     const at = explorer.cursor || (explorer.live === null ? null : explorer.placeOf(explorer.live));
     all.forEach((maps, i) => {

@@ -1,10 +1,10 @@
 // The mathematics of the explorer: pure functions, tested with Node against Python. Letters as in vit_demo/model:
 // N tokens = p prefix tokens, then rows·cols patches; h heads of width d.
 
-import { dots } from "../../kit/maps.js";
+import { dots } from "./maps.js";
 
-/** @typedef {import("../../kit/files.js").Arrays} Arrays */
-/** @typedef {import("../../kit/maps.js").Numbers} Numbers */
+/** @typedef {import("./files.js").Arrays} Arrays */
+/** @typedef {import("./maps.js").Numbers} Numbers */
 /**
  * @typedef {object} Layer One layer, ready to compute with.
  * @property {number} heads @property {number} tokens @property {number} width
@@ -65,7 +65,7 @@ export function columnOf(layer, head, token) {
 
 /**
  * Unit vectors (N, D) of a layer's output, from int16 directions.
- * @param {import("../../kit/files.js").Shaped} features
+ * @param {import("./files.js").Shaped} features
  */
 export function directionsOf(features) {
   const [tokens, channels] = features.shape, out = new Float32Array(features.length);
