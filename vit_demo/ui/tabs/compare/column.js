@@ -21,7 +21,7 @@ const ROWS = ["attention", "similarity", "components"];
  */
 export function makeColumn(parent, data, words, urlOf, pointed) {
   const section = make("section", "vd-cmp-column", parent);
-  make("h3", "", section, data.title);
+  make("h2", "", section, data.title);
   if (!data.ready) {
     make("p", data.problem ? "vd-cmp-problem" : "vd-note", section, data.problem || "…");
     return null;
