@@ -130,6 +130,18 @@ def test_the_example_script_runs_as_its_first_line_says(model, tmp_path):
     assert done.stdout.count("head ") == 3
 
 
+@pytest.mark.slow
+def test_the_what_if_example_runs_as_its_first_line_says(model, tmp_path):
+    script = ROOT / "examples" / "what_if.py"
+    assert "python examples/what_if.py" in script.read_text().splitlines()[0]
+    command = [sys.executable, str(script), str(ROOT / "examples" / "dog.jpg"), model]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "becomes" in done.stdout
+    assert done.stdout.count("class token and registers") == done.stdout.count("\nlayer ")
+
+
 def test_attention_adds_up_and_counts_from_one(model, picture, capsys):
     arguments = ("attention", picture, "--model", model, "--layer", "1", "--token", "3,2", "--json", "--device", "cpu")
     code, out, _ = run(capsys, *arguments)

@@ -163,6 +163,21 @@ def test_a_scan_fills_its_map_part_by_part(state, explainer, other, kind):
     assert all((args[5] is None) == (kind != "states") for args in asked)
 
 
+def test_a_scan_over_the_examples_is_their_mean(state, explainer, examples, other):
+    steps = list(what_if.run_scan(state(examples=examples[:3]), "layers", "mean", 1, other, True))
+    assert len(steps) == 4
+    asked = [args for name, args in explainer.calls if name == "scan"]
+    assert [args[2:5] for args in asked] == [("layers", None, "mean")] * 3
+    values = np.array(steps[-1]["what_if_scan"]["data"]["values"], float)
+    expected = explainer.scan(state().image, HEAD, kind="layers").values.T  # the same for every picture of the fake
+    np.testing.assert_allclose(values, expected, rtol=1e-6)
+    assert steps[-1]["what_if_scan"]["data"]["unit"] == say("what_if.unit_over_class", count=3)
+    patches = list(
+        what_if.run_scan(state(), "patches", "mean", 1, other, True)
+    )  # places differ from picture to picture
+    assert say("what_if.unit_class", name="tabby") == patches[-1]["what_if_scan"]["data"]["unit"]
+
+
 def test_values_of_another_kind_are_the_defaults_of_a_scan(state, explainer):
     list(what_if.run_scan(state(), ["heads"], 5, "one", None))
     _, args = explainer.calls[-1]

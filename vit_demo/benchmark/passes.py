@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 CASES = {
@@ -28,11 +29,17 @@ VARIANTS = {
     "trace": "ours, with a trace",
     "rows": "ours, the class token's rows of all layers and heads alone",
     "layer": "ours, trace and all maps of one layer",
+    "no edits": "ours, with empty edits",
+    "dropped": "ours, half of the patches dropped",
+    "heads": "ours, six heads replaced by their mean",
+    "skipped": "ours, three layers' MLPs skipped",
+    "shuffled": "ours, positions shuffled",
+    "closed": "ours, edges to one patch closed in every layer",
     "hf": "transformers, forward (fused)",
     "eager": "transformers, eager with output_attentions",
 }
 LEAST_SECONDS = 45  # of measuring per case
-AIMS = {"plain": 1.0, "trace": 1.03, "rows": 1.06}  # times timm's
+AIMS = {"plain": 1.0, "no edits": 1.0, "trace": 1.03, "rows": 1.06}  # times timm's
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,7 @@ def prepare_case(architecture: str, side: int) -> Bench:
         trace = RowTrace(token=0)
         return ours(pixels, trace=trace), trace
 
+    edited = edits_of(ours.grid_of(pixels).shape)
     return Bench(
         {
             "timm": lambda: reference.forward_features(pixels),
@@ -74,10 +82,26 @@ def prepare_case(architecture: str, side: int) -> Bench:
             "trace": lambda: traced(lambda trace: None),
             "rows": rows,
             "layer": lambda: traced(lambda trace: attention_matrix(trace, len(trace.layers) - 1)),
+            **{name: partial(ours, pixels, edits=edits) for name, edits in edited.items()},
             "hf": lambda: fused(pixels),
             "eager": lambda: eager(pixels, output_attentions=True),
         }
     )
+
+
+def edits_of(grid: tuple[int, int]) -> dict:
+    """An edit of each kind that changes a pass, by the name of its row."""
+    from vit_demo.edits import Cut, Edits
+
+    rows, cols = grid
+    return {
+        "no edits": Edits(),
+        "dropped": Edits(drop=tuple((row, col) for row in range(rows) for col in range(row % 2, cols, 2))),
+        "heads": Edits(heads={(layer, 0): "mean" for layer in range(6)}),
+        "skipped": Edits(skip=((3, "mlp"), (4, "mlp"), (5, "mlp"))),
+        "shuffled": Edits(positions="shuffled"),
+        "closed": Edits(cut=(Cut(keys=((rows // 2, cols // 2),)),)),
+    }
 
 
 def _transformers_twin(config, how: str):

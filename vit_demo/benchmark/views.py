@@ -16,9 +16,12 @@ import numpy as np
 from vit_demo.contract import OwnClasses, SizeChoice, TokenQuery
 from vit_demo.contract.own_classes import THUMB_PX
 from vit_demo.contract.relevance import QUICK_METHODS
+from vit_demo.edits import Edits
 
 VIT_B = "vit_base_patch16_224"
 HOVERS = 40
+THREE_GONE = Edits(drop=((1, 1), (1, 2), (2, 2)))
+ONE_HEAD = Edits(heads={(6, 0): "mean"})
 EXPLORE = Path(__file__).parents[1] / "ui" / "kit" / "explore.js"
 # Every head's row of random tokens, as the explorer computes it for each place of the pointer.
 NODE = """
@@ -78,12 +81,27 @@ def _measure(model: str) -> dict[str, dict[str, float]]:
     explainer.attention_layer(other, model)  # warms the machine, not the caches of this picture
     target = explainer.targets(other, model, size, 1).best[0]
     own = _own_classes(explainer, (picture, other), model)
+
+    grid = explainer.attention(other, model).info.grid.shape
+    order = np.arange(grid[0] * grid[1], dtype=np.float32).reshape(grid)  # any order of the patches takes as long
     views = {
         "attention: forward pass, a layer's tensors and the wall": lambda: _explorer(explainer, picture, model),
         "attention: another layer's tensors": lambda: explainer.attention_layer(picture, model, size, 3),
         "attention: one row, computed here": lambda: explainer.attention(picture, model, size, TokenQuery(), 3),
         "predict": lambda: explainer.predict(picture, model),
         "relevance: all quick methods": lambda: explainer.relevance(picture, model, size, target, QUICK_METHODS),
+        "faithfulness of one map, patches dropped": lambda: explainer.faithfulness(picture, model, size, target, order),
+        "faithfulness of one map, painted in the mean colour": lambda: explainer.faithfulness(
+            picture, model, size, target, order, "mean"
+        ),
+        "what if: three patches dropped": lambda: explainer.what_if(picture, model, size, THREE_GONE),
+        "what if: a head of the middle layer replaced": lambda: explainer.what_if(picture, model, size, ONE_HEAD),
+        "what if: scan over every head": lambda: explainer.scan(picture, model, size, "heads"),
+        "what if: scan over every layer": lambda: explainer.scan(picture, model, size, "layers"),
+        "what if: scan over patches": lambda: explainer.scan(picture, model, size, "patches"),
+        "what if: states of a second picture": lambda: explainer.scan(picture, model, size, "states", other=other),
+        "compare: agreement of a model with itself": lambda: explainer.agreement(picture, model, model, size),
+        "compare: principal components": lambda: explainer.joint_colours(picture, (model,), size),
         "depth: all statistics": lambda: explainer.depth(picture, model, size),
         "embeddings: positions": lambda: explainer.position_similarity(model, size, picture),
         "embeddings: by offset, components": lambda: explainer.position_structure(model, size, picture),

@@ -123,6 +123,10 @@ WORDS = {
     "scan_patches": "every patch",
     "scan_states": "states of a second picture",
     "scan_how": "A head that is off gives",
+    "scan_over": "over all example pictures, each with its own best answer (heads and layers)",
+    "scan_pictures": "{what}: {done} of {count} example pictures",
+    "unit_over_class": "change of the best answer's logit, mean of {count} pictures",
+    "unit_over_example": "change of the best cosine, mean of {count} pictures",
     "target": "and follow the score of",
     "second": "The second picture",
     "second_help": (

@@ -110,8 +110,12 @@ def packed_maps(maps: np.ndarray | None, prefix: np.ndarray | None) -> dict | No
 # -------------------------------------------------------------------------------------------------------------- scans
 
 
-def scan_value(state: PageState, scan: Scan) -> dict:
-    """The view's value: what a score changes by, on one scale around 0."""
+def scan_value(state: PageState, scan: Scan, over: int = 0) -> dict:
+    """The view's value: what a score changes by, on one scale around 0; `over` how many pictures it is the mean of."""
+    name = target_name(state, scan.name, scan.target_kind)
+    unit = state.say(f"what_if.unit_{scan.target_kind}", name=name)
+    if over:
+        unit = state.say(f"what_if.unit_over_{scan.target_kind}", count=over)
     values = scan.values if scan.kind in ("patches",) else scan.values.T  # layers from left to right
     known = values[np.isfinite(values)]
     return {
@@ -125,7 +129,7 @@ def scan_value(state: PageState, scan: Scan) -> dict:
             "values": [[float(v) if np.isfinite(v) else None for v in row] for row in values],
             "limit": float(np.abs(known).max()) if known.size else 0.0,
             "window": scan.window,
-            "unit": state.say(f"what_if.unit_{scan.target_kind}", name=target_name(state, scan.name, scan.target_kind)),
+            "unit": unit,
             "score": scan.score,
             "score_of_other": scan.score_of_other,
             "layer_read": scan.layer_read,

@@ -31,7 +31,14 @@ from vit_demo.ui.tabs.what_if.figures import (
 )
 
 QUESTION = dict(edits="what_if_edits", target="what_if_target", other="what_if_other")
-SCANNED = dict(kind="what_if_scan_kind", how="what_if_scan_how", target="what_if_target", other="what_if_other")
+SCANNED = dict(
+    kind="what_if_scan_kind",
+    how="what_if_scan_how",
+    target="what_if_target",
+    other="what_if_other",
+    over="what_if_scan_over",
+)
+OVER_EXAMPLES = ("heads", "layers")  # which scans mean something over several pictures
 HOW = ("mean", "zero", "examples")
 TOP = 5
 RELEVANT_SHARE = 0.2  # of the patches: what “what this method calls relevant” hides
@@ -48,6 +55,8 @@ def layout(page: Page) -> None:
     page.add("what_if_scan_kind", LenientRadio([], elem_id="vd-what-if-kind"), label="what_if.scan_kind")
     page.add("what_if_target", LenientRadio([], elem_id="vd-what-if-target"), label="what_if.target")
     page.add("what_if_scan_how", LenientRadio([], elem_id="vd-what-if-how"), label="what_if.scan_how")
+    over = gr.Checkbox(container=False, elem_id="vd-what-if-over")
+    page.add("what_if_scan_over", over, label="what_if.scan_over")
     with page.say(gr.Accordion(open=False, elem_id="vd-what-if-second"), label="what_if.second"):
         page.say(gr.Markdown(elem_classes="vd-help"), value="what_if.second_help")
         other = SafeImage(
@@ -207,10 +216,16 @@ def with_relevant(state: PageState, edits: Edits, method: str) -> Edits:
     return replace(edits, drop=(*edits.drop, *patches))
 
 
-def run_scan(state: PageState, kind: object, how: object, target: object, other: object) -> Iterator[Updates]:
-    """A scan part by part; what is there so far is shown after each."""
+def run_scan(
+    state: PageState, kind: object, how: object, target: object, other: object, over: object = False
+) -> Iterator[Updates]:
+    """A scan part by part; what is there so far is shown after each. `over`: the mean over the example pictures, where
+    that means something."""
     kind = kind if kind in SCANS else SCANS[0]
     how = how if how in HOW else HOW[0]
+    if over is True and kind in OVER_EXAMPLES:
+        yield from scan_examples(state, kind, how)
+        return
     target = target if isinstance(target, int) else None
     second = picture_of(other) if kind == "states" else None
     words = state.say(f"what_if.scan_{kind}")
@@ -225,6 +240,22 @@ def run_scan(state: PageState, kind: object, how: object, target: object, other:
             seconds = f"{scan.elapsed_ms / 1000:.1f}"
             said = state.say("what_if.scan_done", what=words, name=name, seconds=seconds)
         yield {"what_if_scan": scan_value(state, scan), "what_if_progress": progress_html(part, scan.parts, said)}
+
+
+def scan_examples(state: PageState, kind: str, how: str) -> Iterator[Updates]:
+    """The mean of a scan over the example pictures, each for its own best answer; shown after every picture."""
+    words, total, mean = state.say(f"what_if.scan_{kind}"), None, None
+    count = len(state.examples)
+    yield {"what_if_progress": progress_html(0, count, state.say("what_if.scan_begins", what=words))}
+    for done, example in enumerate(state.examples, start=1):
+        scan: Scan = state.explainer.scan(example.picture(), state.model, state.size, kind, None, how)
+        total = scan.values if total is None else total + scan.values
+        mean = replace(scan, values=total / done)
+        said = state.say("what_if.scan_pictures", what=words, done=done, count=count)
+        yield {
+            "what_if_scan": scan_value(state, mean, over=done),
+            "what_if_progress": progress_html(done, count, said),
+        }
 
 
 def play(state: PageState, edits: object) -> Iterator[Updates]:
