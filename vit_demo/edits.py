@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, get_args
+from itertools import islice
+from typing import Any, Literal, SupportsIndex, get_args
 
 from vit_demo.grid import PatchGrid
 
@@ -17,6 +17,8 @@ Filling = Literal["mean", "blur"]
 Positions = Literal["keep", "none", "shuffled", "mirrored", "equal"]
 HeadEdit = Literal["mean", "zero", "examples"]
 BlockPart = Literal["attention", "mlp"]
+# What comes from outside is bounded: a list of patches or heads, one of rules (each costs a matrix), a factor
+MOST_ENTRIES, MOST_RULES, MOST_FACTOR = 20_000, 64, 100.0
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Cut:
         for name in ("layers", "queries", "keys"):
             value = getattr(self, name)
             if value is not None:
-                object.__setattr__(self, name, _sorted(map(_plain, value)))
+                kind = _index if name == "layers" else _as_token
+                object.__setattr__(self, name, _sorted(map(kind, _listed(name, value))))
 
 
 @dataclass(frozen=True)
@@ -77,14 +80,14 @@ class Edits:
     seed: int = 0
 
     def __post_init__(self):
-        heads = _pairs(self.heads)
+        heads = {(_index(layer), _index(head)): how for (layer, head), how in _listed("heads", _pairs(self.heads))}
         plain = {
-            "drop": _sorted(map(_plain, self.drop)),
-            "hide": _sorted(map(_plain, self.hide)),
-            "heads": tuple(sorted(((int(layer), int(head)), how) for (layer, head), how in heads)),
-            "skip": tuple(sorted({(int(layer), part) for layer, part in self.skip})),
-            "cut": tuple(self.cut),
-            "patch_in": tuple(_patch_in(*entry) for entry in self.patch_in),
+            "drop": _sorted(map(_as_patch, _listed("drop", self.drop))),
+            "hide": _sorted(map(_as_patch, _listed("hide", self.hide))),
+            "heads": tuple(sorted(heads.items())),
+            "skip": tuple(sorted({(_index(layer), part) for layer, part in _listed("skip", self.skip)})),
+            "cut": tuple(dict.fromkeys(_listed("cut", self.cut, MOST_RULES))),
+            "patch_in": tuple(dict.fromkeys(_patch_in(*one) for one in _listed("patch_in", self.patch_in, MOST_RULES))),
         }
         for name, value in plain.items():  # one form, so that equal edits are equal and name an answer
             object.__setattr__(self, name, value)
@@ -96,7 +99,8 @@ class Edits:
             _choice("skip", part, BlockPart)
         for name in ("temperature", "position_scale"):
             value = getattr(self, name)
-            _require(math.isfinite(value) and value >= 0, f"{name} must be a number from 0 on, not {value}")
+            _require(0 <= value <= MOST_FACTOR, f"{name} must be a number from 0 to {MOST_FACTOR:g}, not {value:g}")
+        _require(0 <= self.seed < 2**31, f"seed must be a number from 0 to 2147483647, not {self.seed}")
 
     def __bool__(self) -> bool:
         """Whether anything is changed."""
@@ -109,12 +113,13 @@ class Edits:
         _require(isinstance(value, Mapping) and value.keys() <= names, f"edits are a dictionary of {', '.join(names)}")
         kinds = {"shuffle_patches": bool, "seed": int, "temperature": (int, float), "position_scale": (int, float)}
         for name, kind in kinds.items():
-            _require(name not in value or isinstance(value[name], kind), f"{name} is {value.get(name)!r}")
+            is_kind = isinstance(value.get(name), kind) and (kind is bool or not isinstance(value[name], bool))
+            _require(name not in value or is_kind, f"{name} is {str(value.get(name))[:40]}")
         try:
-            cuts = tuple(Cut(**one) for one in value.get("cut", ()))
+            cuts = tuple(Cut(**one) for one in _listed("cut", value.get("cut", ()), MOST_RULES))
             return cls(**{**value, "cut": cuts})
-        except TypeError as error:
-            raise ValueError(f"edits of another form: {error}") from None
+        except (TypeError, OverflowError, RecursionError) as error:
+            raise ValueError(f"edits of another form: {str(error)[:80]}") from None
 
     def plain(self) -> dict[str, Any]:
         """What is changed, as lists, numbers and words that JSON can hold."""
@@ -129,28 +134,28 @@ class Edits:
         """`heads` as a dictionary."""
         return dict(_pairs(self.heads))
 
-    def check(self, config: Any, grid: PatchGrid) -> None:
+    def check(self, config: Any, grid: PatchGrid, first: int = 0) -> None:
         """Raises ValueError, naming the field, where a model of that config (a ViTConfig) has no such layer, head or
-        token on that grid, or where nothing would be left to read."""
+        token on that grid, or where nothing would be left to read. Its words count from `first`: people's from 1."""
         for name in ("drop", "hide"):
             for patch in getattr(self, name):
-                _token(name, patch, grid)
+                _token(name, patch, grid, first)
         for (layer, head), _ in self.head_edits.items():
-            _layer("heads", layer, config)
-            _head("heads", head, config)
+            _number("heads", "layer", layer, config.depth, first)
+            _number("heads", "head", head, config.heads, first)
         for layer, _ in self.skip:
-            _layer("skip", layer, config)
+            _number("skip", "layer", layer, config.depth, first)
         for one in self.cut:
             for layer in one.layers or ():
-                _layer("cut", layer, config)
+                _number("cut", "layer", layer, config.depth, first)
             for token in (*(one.queries or ()), *(one.keys or ())):
-                _token("cut", token, grid)
+                _token("cut", token, grid, first)
         for layer, tokens, head in self.patch_in:
-            _layer("patch_in", layer, config)
+            _number("patch_in", "layer", layer, config.depth, first)
             for token in tokens or ():
-                _token("patch_in", token, grid)
+                _token("patch_in", token, grid, first)
             if head is not None:
-                _head("patch_in", head, config)
+                _number("patch_in", "head", head, config.heads, first)
         left = grid.num_patches - len(self.drop)
         reads_patches = config.num_classes > 0 and config.pool in ("avg", "token+avg", "map")
         only_patches = reads_patches and not config.pool_includes_prefix
@@ -208,17 +213,35 @@ def _fitting_cut(cut: Cut, has, known) -> Cut | None:
 
 
 def _patch_in(layer: int, tokens: Iterable[Token] | None, head: int | None = None) -> tuple:
-    return int(layer), None if tokens is None else _sorted(map(_plain, tokens)), None if head is None else int(head)
+    chosen = None if tokens is None else _sorted(map(_as_token, _listed("patch_in", tokens)))
+    return _index(layer), chosen, None if head is None else _index(head)
 
 
-def _plain(value: Any) -> Any:
-    """A layer, a prefix token's name, or a patch as a tuple of two numbers."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list | tuple):
-        row, col = value
-        return int(row), int(col)
+def _listed(name: str, value: Any, most: int = MOST_ENTRIES) -> list:
+    """A list of at most so many. Raises ValueError for text, numbers, and longer ones."""
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise ValueError(f"{name} is a list, not {str(value)[:40]!r}")
+    listed = list(islice(iter(value), most + 1))
+    _require(len(listed) <= most, f"{name} is longer than {most}")
+    return listed
+
+
+def _index(value: Any) -> int:
+    """A layer or head. Whole numbers of other libraries are numbers too."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        raise ValueError(f"{str(value)[:40]!r} is no layer and no head: a whole number is")
     return int(value)
+
+
+def _as_patch(value: Any) -> Patch:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ValueError(f"{str(value)[:40]!r} is no patch: (row, column) is")
+    row, col = value
+    return _index(row), _index(col)
+
+
+def _as_token(value: Any) -> Token:
+    return value if isinstance(value, str) else _as_patch(value)
 
 
 def _pairs(heads: Any) -> Any:
@@ -245,15 +268,12 @@ def _choice(name: str, value: object, kind: Any) -> None:
     _require(value in get_args(kind), f"{name} is {value!r}; it can be {', '.join(map(repr, get_args(kind)))}")
 
 
-def _layer(name: str, layer: int, config: Any) -> None:
-    _require(0 <= layer < config.depth, f"{name}: layer {layer} is outside 0 … {config.depth - 1} (counted from 0)")
+def _number(name: str, what: str, value: int, count: int, first: int) -> None:
+    within = f"{first} … {count - 1 + first}"
+    _require(0 <= value < count, f"{name}: {what} {value + first} is outside {within} (counted from {first})")
 
 
-def _head(name: str, head: int, config: Any) -> None:
-    _require(0 <= head < config.heads, f"{name}: head {head} is outside 0 … {config.heads - 1} (counted from 0)")
-
-
-def _token(name: str, token: Token, grid: PatchGrid) -> None:
+def _token(name: str, token: Token, grid: PatchGrid, first: int) -> None:
     if isinstance(token, str):
         names = ", ".join(grid.prefix_names) or "none"
         known = token == ALL_PATCHES or token in grid.prefix_names
@@ -261,7 +281,8 @@ def _token(name: str, token: Token, grid: PatchGrid) -> None:
         return
     row, col = token
     inside = 0 <= row < grid.rows and 0 <= col < grid.cols
-    _require(inside, f"{name}: patch ({row}, {col}), counted from 0, is outside the {grid.rows}×{grid.cols} grid")
+    place = f"patch ({row + first}, {col + first}), counted from {first},"
+    _require(inside, f"{name}: {place} is outside the {grid.rows}×{grid.cols} grid")
 
 
 NO_EDITS = Edits()

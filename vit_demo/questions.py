@@ -9,7 +9,6 @@ import numpy as np
 
 from vit_demo import answers, contract
 from vit_demo.checkpoints import assets
-from vit_demo.checkpoints.hub_cache import tidied
 from vit_demo.contract import CLASS_TOKEN, DEFAULT_OPTIONS, NATIVE_SIZE, RelevanceOptions, SizeChoice, TokenQuery
 from vit_demo.contract.relevance import QUICK_METHODS
 from vit_demo.edits import NO_EDITS, Edits
@@ -319,10 +318,10 @@ class Questions:
     ) -> contract.JointColours:
         """Principal components of each model's patches as colours, at a relative depth (0: the first layer, 1: the
         last); models of one width share a basis."""
-        names = tuple(map(tidied, models))
+        names = contract.compared_models(models)
         return self._answer(answers.compare.joint_colours, as_rgb(image), names, size, float(depth))
 
     def compare(self, image: Picture, models: Sequence[str], size: SizeChoice = NATIVE_SIZE) -> contract.Comparison:
         """Up to four models on one picture: what each predicts, how its attention goes through the layers, and how far
         it agrees with the first. One that cannot be had keeps its place, with the problem."""
-        return self._answer(answers.compare.compare, as_rgb(image), tuple(map(tidied, models)), size)
+        return self._answer(answers.compare.compare, as_rgb(image), contract.compared_models(models), size)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.ndimage import map_coordinates
 
-from vit_demo.analysis.agreement import at_places, cka_matrix, common_box, linear_cka
+from vit_demo.analysis.agreement import at_places, chance, cka_row, common_box, linear_cka, scaled
 
 
 def features(seed: int, n: int = 40, d: int = 7) -> torch.Tensor:
@@ -40,13 +40,18 @@ def test_another_order_of_places_lowers_it_and_nothing_agrees_with_what_does_not
     assert float(linear_cka(x, torch.ones(40, 3))) == 0
 
 
-def test_the_matrix_is_every_pair():
+def test_a_row_is_every_pair_and_chance_is_what_shuffled_places_give():
     first, second = [features(i) for i in range(3)], [features(i, d=5) for i in range(4)]
     second[1] = torch.ones(40, 5)
-    matrix = cka_matrix(first, second)
-    for i, x in enumerate(first):
+    seconds = [scaled(y) for y in second]
+    for x in first:
+        row = cka_row(scaled(x), seconds)
         for j, y in enumerate(second):
-            assert float(matrix[i, j]) == pytest.approx(float(linear_cka(x, y)), abs=1e-6)
+            assert float(row[j]) == pytest.approx(float(linear_cka(x, y)), abs=1e-6)
+    order = torch.randperm(40, generator=torch.Generator().manual_seed(0))
+    pairs = [(first[0], second[0]), (first[1], second[2]), (first[2], second[3])]
+    expected = np.mean([float(linear_cka(x, y[order])) for x, y in pairs])
+    assert chance(first, second) == pytest.approx(expected, abs=1e-9)
 
 
 def test_places_of_the_grid_itself_are_the_patches():

@@ -95,7 +95,7 @@ def test_before_and_after_are_timms_probabilities_without_and_with_a_hook(explai
         np.testing.assert_allclose(told, want[classes].numpy(), atol=2e-5)
     assert classes[got.best_before] == int(before.argmax()) == classes[got.target]
     assert classes[got.best_after] == int(after.argmax())
-    assert (np.diff(np.maximum(got.before, got.after)) <= 0).all()
+    assert (np.diff(got.before) <= 0).all()
 
 
 @pytest.mark.parametrize("model", ["classifier", "headless", "averaging"])
@@ -299,3 +299,16 @@ def test_what_lies_before_the_first_change_is_not_computed_again(explainer, clas
         run.clear()
         explainer.what_if(picture(9), classifier[1], edits=edits)
         assert len(run) == blocks
+
+
+def test_who_draws_waits_in_the_same_line_as_all_others(explainer, classifier, monkeypatch):
+    """A changed pass is a pass: it takes a place and a turn that is not first."""
+    engine, taken = explainer._engine, []
+    turn, placed = engine._turns.turn, engine._places.turn
+    monkeypatch.setattr(engine._turns, "turn", lambda **how: taken.append(how.get("first", False)) or turn(**how))
+    monkeypatch.setattr(engine._places, "turn", lambda **how: taken.append("place") or placed(**how))
+    explainer.what_if(picture(9), classifier[1], edits=Edits(drop=((1, 1),)))
+    taken.clear()
+    explainer.what_if(picture(9), classifier[1], edits=Edits(drop=((1, 2),)))
+    assert taken[0] == "place"
+    assert taken[-1] is False

@@ -288,6 +288,18 @@ def test_edits_go_through_json_and_back():
         {"seed": 1.5},
         {"skip": [[0]]},
         {"positions": ["none"]},
+        {"drop": [[float("inf"), 0]]},
+        {"temperature": 1e38},
+        {"temperature": 10**400},
+        {"position_scale": 1e9},
+        {"seed": 10**30},
+        {"seed": True},
+        {"cut": [{"layers": ["a"]}]},
+        {"cut": [{"keys": [3]}]},
+        {"cut": {"keys": []}},
+        {"patch_in": [[1, [3]]]},
+        {"patch_in": [[1, None, "x"]]},
+        {"drop": "0,1"},
     ],
 )
 def test_what_is_no_edits_is_refused(value):
@@ -299,3 +311,25 @@ def test_all_patches_are_named_in_one_word():
     model, trace = make(), Trace()
     model(pixels(), trace=trace, edits=Edits(cut=(Cut(layers=(0,), queries=("cls",), keys=("patches",)),)))
     assert torch.equal(attention_rows(trace, 0, 0)[..., 0], torch.ones(2, HEADS))
+
+
+def test_several_states_on_one_layer_are_all_patched_in():
+    model, source = make(num_registers=2), Trace()
+    model(other_picture(), trace=source)
+    apart = answers(model, Edits(patch_in=((0, ("cls",)), (0, ("reg1", (1, 1))))), source=source)
+    together = answers(model, Edits(patch_in=((0, ("cls", "reg1", (1, 1))),)), source=source)
+    torch.testing.assert_close(apart, together)
+    assert not torch.allclose(apart[0], answers(model, Edits(patch_in=((0, ("cls",)),)), source=source)[0])
+
+
+def test_rules_come_once_and_are_bounded():
+    assert len(Edits(cut=[Cut(keys=("cls",))] * 60).cut) == 1
+    with pytest.raises(ValueError, match="longer than 64"):
+        Edits(cut=[Cut(layers=(n % 3,)) for n in range(80)])
+    with pytest.raises(ValueError, match="longer than"):
+        Edits(drop=((0, 0),) * 30_000)
+
+
+def test_words_for_people_count_from_one():
+    with pytest.raises(ValueError, match=r"layer 3 is outside 1 … 2 \(counted from 1\)"):
+        Edits(heads={(2, 0): "zero"}).check(make().config, GRID, first=1)

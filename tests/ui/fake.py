@@ -417,6 +417,7 @@ class FakeExplainer:
             edits=fitted,
             left_out=fitted != edits,
             seen=seen,
+            order=np.arange(grid.num_patches)[::-1] if edits.shuffle_patches else None,
             tokens=grid.num_tokens - len(fitted.drop),
             has_positions=True,
             has_rope=model == FEATURES,
@@ -455,7 +456,7 @@ class FakeExplainer:
         self._asked("agreement", model, other_model, size)
         (one, _), (two, _) = self._run(image, model, size), self._run(image, other_model, size)
         values = np.linspace(0, 1, one.depth * two.depth, dtype=np.float32).reshape(one.depth, two.depth)
-        return Agreement(values, one.grid.shape, model, other_model, one.title, two.title)
+        return Agreement(values, 0.25, one.grid.shape, model, other_model, one.title, two.title)
 
     def joint_colours(self, image, models, size=NATIVE, depth=1.0):
         self._asked("joint_colours", tuple(models), size, depth)

@@ -45,7 +45,7 @@ def test_every_word_of_the_view_is_there(language):
 
 
 def test_alone_the_pages_model_stands_beside_a_second_picture(state, other):
-    updates, info = compare.show(state(), [], False, other)
+    updates, info = compare.show(state(), [], False, other, None)
     first, second = updates["compare"]["data"]["columns"]
     assert updates["compare_second"] is True
     assert second["title"] == say("compare.on_second", title=first["title"])
@@ -55,7 +55,7 @@ def test_alone_the_pages_model_stands_beside_a_second_picture(state, other):
 
 
 def test_models_that_are_on_disk_stand_beside_it_with_their_agreement(state, on_disk, explainer, other):
-    updates, _ = compare.show(state(), [FEATURES, "fake/none", HEAD, 5], False, other)
+    updates, _ = compare.show(state(), [FEATURES, "fake/none", HEAD, 5], False, other, 0.5)
     data = updates["compare"]["data"]
     assert [column["model"] for column in data["columns"]] == [HEAD, FEATURES]
     assert updates["compare_models"]["value"] == [FEATURES]
@@ -63,6 +63,7 @@ def test_models_that_are_on_disk_stand_beside_it_with_their_agreement(state, on_
     np.testing.assert_allclose(
         agreement["values"], explainer.agreement(state().image, HEAD, FEATURES).values, atol=1e-4
     )
+    assert [column["layer"] for column in data["columns"]] == [2, 2]  # half way through 6 layers, and through 4
     assert data["columns"][0]["classes"]
     assert not data["columns"][1]["classes"]
     files = updates["compare"]["files"]
@@ -139,7 +140,7 @@ def test_the_lines_of_a_download_run(state, on_disk, monkeypatch, image):
     scope = {"PICTURE": image}
     exec(compile(made.code.replace('Image.open("picture.png")', "PICTURE"), "lines", "exec"), scope)
     with np.load(__import__("io").BytesIO(made.files["compare.npz"])) as numbers:
-        np.testing.assert_array_equal(numbers["agreement_1_2"], scope["answer"].agreements[0].values)
+        np.testing.assert_array_equal(numbers["agreement_1"], scope["answer"].agreements[0].values)
     assert made.files["compare.png"][:4] == b"\x89PNG"
 
 

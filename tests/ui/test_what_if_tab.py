@@ -39,12 +39,13 @@ def test_every_word_of_the_views_is_there(language):
     used = set()
     for page in ("view.html", "scan.html"):
         used |= set(re.findall(r"data-(?:word|label)=\"(\w+)\"", ui_text(f"tabs/what_if/{page}")))
-    for module in ("view.js", "scan.js", "pair.js", "switches.js"):
+    for module in ("view.js", "scan.js", "pair.js", "switches.js", "answer.js"):
         code = ui_text(f"tabs/what_if/{module}")
         used |= set(re.findall(r"\bwords\.(\w+)", re.sub(r'"[^"]*?"', "", code)))
     used |= {f"chip_{kind}" for kind in ("drop", "hide_mean", "hide_blur", "head", "skip_attention", "skip_mlp")}
     used |= {f"chip_{kind}" for kind in ("positions", "scale", "shuffle", "temperature", "cut", "states")}
     used |= {f"positions_{how}" for how in ("keep", "none", "shuffled", "mirrored", "equal")}
+    used |= {"answer_stays", "answer_changes", "like_stays", "like_changes"}
     used |= {f"chip_how_{how}" for how in ("mean", "zero", "examples")}
     used |= {"cell_attention", "cell_mlp", "cell_prefix", "cell_patches", "map_before", "map_after", "map_difference"}
     assert len(used) > 70
@@ -121,8 +122,10 @@ def test_a_picture_whose_pixels_change_comes_with_the_answer(state):
 
 @pytest.mark.parametrize("edits", [None, [], {"nonsense": 1}, {"drop": [[1, 2, 3]]}, {"temperature": "x"}])
 def test_edits_of_another_form_are_refused_in_a_sentence(state, edits):
-    with pytest.raises(DemoError, match="does not fit"):
-        what_if.changed(state(), {"edits": edits}, None, None)
+    updates = what_if.changed(state(), {"edits": edits, "times": 4}, None, None)
+    assert "does not fit" in updates["what_if"]["data"]["error"]
+    assert updates["what_if"]["data"]["times"] == 4
+    assert "what_if_edits" not in updates  # what was there stays
 
 
 def test_what_a_method_calls_relevant_is_taken_away_too(state):
@@ -139,10 +142,34 @@ def test_states_are_taken_from_the_second_picture_if_there_is_one(state, explain
     edits = {"patch_in": [[1, ["cls"], None]]}
     what_if.changed(state(), {"edits": edits}, None, other)
     assert explainer.calls[-1][1][-1] == other.pixels.shape
-    what_if.changed(state(), {"edits": edits}, None, None)
+    without = what_if.changed(state(), {"edits": edits}, None, None)
     assert not explainer.calls[-1][1][2]
-    with pytest.raises(DemoError, match="picture"):
-        what_if.changed(state(), {"edits": edits}, None, DemoError("picture.gone"))
+    assert without["what_if"]["data"]["left_out"]  # there is nothing to take them from
+    refused = what_if.changed(state(), {"edits": edits}, None, DemoError("picture.gone"))
+    assert DemoError("picture.gone").say("en") == refused["what_if"]["data"]["error"]
+    again = what_if.other_changed(state(), edits, None, other)
+    assert again["what_if"]["data"]["edits"] == edits
+
+
+def test_changes_that_cannot_be_had_together_do_not_keep_the_tab_shut(state, explainer):
+    real = explainer.what_if
+
+    def refuses(image, model, size=None, edits=Edits(), *args, **more):  # noqa: B008 – frozen
+        if edits:
+            raise DemoError("what_if.refused", reason="a token would see nothing")
+        return real(image, model, size, edits, *args, **more)
+
+    explainer.what_if = refuses
+    updates, _ = shown(state(), DROPPED)
+    assert updates["what_if"]["data"]["left_out"]
+    assert updates["what_if_edits"] == {}
+
+
+def test_an_answer_names_what_it_was_asked_of(state):
+    one = what_if.changed(state(), {"edits": DROPPED}, None, None)["what_if"]["data"]["question"]
+    assert one == shown(state())[0]["what_if"]["data"]["question"]
+    other = what_if.changed(state(model=FEATURES), {"edits": DROPPED}, None, None)["what_if"]["data"]["question"]
+    assert one != other
 
 
 @pytest.mark.parametrize("kind", ["heads", "layers", "patches", "states"])
@@ -208,7 +235,16 @@ def test_switched_off_heads_do_not_count_in_the_game(state, explainer):
 
 def test_a_link_opens_with_its_changes():
     assert what_if.of_link({"edits": json.dumps(DROPPED)}) == {"what_if_edits": DROPPED}
-    for wrong in ("", "{", "[]", '{"drop": 3}', "{}"):
+    for wrong in (
+        "",
+        "{",
+        "[]",
+        '{"drop": 3}',
+        "{}",
+        '{"drop": [[1e999, 0]]}',
+        "[" * 90_000,
+        '{"temperature": 1' + "0" * 400 + "}",
+    ):
         assert what_if.of_link({"edits": wrong}) == {}
     assert what_if.of_link({}) == {}
 

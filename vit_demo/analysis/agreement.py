@@ -13,24 +13,34 @@ Box = tuple[float, float, float, float]  # top, left, bottom, right
 
 def linear_cka(first: Tensor, second: Tensor) -> Tensor:
     """‖YᵀX‖²_F ∕ (‖XᵀX‖_F·‖YᵀY‖_F) of X (n, D) and Y (n, D'), columns centred, a row for each place: 1 where one is the
-    other turned and scaled, 0 where nothing of one follows from the other. Kornblith et al. 2019 (arXiv 1905.00414),
-    section 3. Features that do not differ between places agree with nothing."""
+    other turned and scaled. Kornblith et al. 2019 (arXiv 1905.00414), section 3. It is not 0 for unrelated features:
+    with as many channels as places it is about 0.7 (see `chance`). Features that do not differ between places agree
+    with nothing."""
     first, second = (_centred(one) for one in (first, second))
     norm = (first.mT @ first).norm() * (second.mT @ second).norm()
     return torch.where(norm > 0, (second.mT @ first).square().sum() / norm.clamp(min=1e-30), 0.0)
 
 
-def cka_matrix(first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
-    """`linear_cka` of every layer of one model (n, D) with every layer of another (n, D'), (L, L')."""
-    firsts, seconds = ([_scaled(one) for one in layers] for layers in (first, second))
-    return torch.stack([torch.stack([(y.mT @ x).square().sum() for y in seconds]) for x in firsts])
+def cka_row(first: Tensor, seconds: Sequence[Tensor]) -> Tensor:
+    """`linear_cka` of one layer with each of another model's, (L',), from features that are `scaled`."""
+    return torch.stack([(second.mT @ first).square().sum() for second in seconds])
+
+
+def chance(first: Sequence[Tensor], second: Sequence[Tensor], seed: int = 0) -> float:
+    """The mean of `linear_cka` over layers at the same relative depth, with the second model's places in random order:
+    what agreement in number of places and channels alone gives."""
+    order = torch.randperm(len(first[0]), generator=torch.Generator().manual_seed(seed))
+    count = min(len(first), len(second))
+    pairs = [[round(i * (len(one) - 1) / max(1, count - 1)) for i in range(count)] for one in (first, second)]
+    values = [linear_cka(first[i], second[j][order.to(second[j].device)]) for i, j in zip(*pairs, strict=True)]
+    return float(torch.stack(values).mean())
 
 
 def _centred(features: Tensor) -> Tensor:
     return features.double() - features.double().mean(dim=0)
 
 
-def _scaled(features: Tensor) -> Tensor:
+def scaled(features: Tensor) -> Tensor:
     """Centred, and so that ‖XᵀX‖_F is 1, in float32: what is left to compute is one product a pair."""
     centred = _centred(features)
     norm = (centred.mT @ centred).norm()

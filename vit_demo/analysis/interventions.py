@@ -92,8 +92,8 @@ def without_heads(
     of_examples: Tensor | None = None,
 ) -> Tensor:
     """The target's value with each head of a layer replaced, one at a time, (h,): by zeros, by its "mean" over the
-    tokens of this picture, or by its mean over examples (h, N, d). Michel et al. 2019, section 2.2. The heads
-    of a layer are a batch.
+    tokens of this picture, or by its mean over examples (h, N, d). Ablating one head: Michel et al. 2019
+    (arXiv 1905.10650), by zeros. The heads of a layer are a batch.
     """
     values = []
     for heads in torch.arange(model.config.heads).split(_at_once(trace)):
@@ -115,8 +115,8 @@ def without_parts(model: VisionTransformer, target: Target, trace: Trace, layer:
 
 def with_states_of(model: VisionTransformer, target: Target, trace: Trace, other: Trace, layer: int) -> Tensor:
     """The target's value when at a layer's output the states of another picture take the place of this one's, (2,):
-    those of the prefix tokens, and those of the patches (activation patching, Meng et al. 2022, section 2.2; Zhang &
-    Nanda 2024, arXiv 2309.16042). Both at once would be the other picture's value. Without prefix tokens the first is
+    those of the prefix tokens, and those of the patches (activation patching, after Meng et al. 2022; Zhang & Nanda
+    2024, arXiv 2309.16042). Both at once would be the other picture's value. Without prefix tokens the first is
     this picture's own."""
     own, of_other = trace.layers[layer].residual, other.layers[layer].residual
     prefix = trace.grid.num_prefix_tokens

@@ -49,8 +49,14 @@ def agreement(engine: Engine, image: np.ndarray, model: str, other_model: str, s
             [analysis.at_places(one, grid, box, places, within) for one in some]
             for some, grid, box in zip(layers, grids, boxes, strict=True)
         ]
-        values = analysis.cka_matrix(*read).cpu().numpy()
-    return Agreement(values, places, model, other_model, *titles)
+        firsts, seconds = ([analysis.scaled(one) for one in layers] for layers in read)
+        chance = analysis.chance(read[0], read[1])
+    values = []
+    for one in firsts:  # others get their turn between the lines
+        engine.yield_to_others()
+        with engine.computing(long=True):
+            values.append(analysis.cka_row(one, seconds).cpu().numpy())
+    return Agreement(np.stack(values), chance, places, model, other_model, *titles)
 
 
 @long_work
@@ -59,7 +65,6 @@ def joint_colours(
 ) -> JointColours:
     """Principal components of each model's patches at a relative depth (0: the first layer, 1: the last) as colours, on
     one basis for all models of a width."""
-    checked_count(models)
     patches, grids, layers = [], [], []
     for name in models:
         engine.yield_to_others()
@@ -99,16 +104,10 @@ def layer_at(depth: float, run: Run) -> int:
     return round(depth * (run.info.depth - 1))
 
 
-def checked_count(models: tuple[str, ...]) -> None:
-    if not 1 <= len(models) <= MOST_COMPARED:
-        raise DemoError("compare.too_many", count=len(models), most=MOST_COMPARED)
-
-
 @long_work
 def compare(engine: Engine, image: np.ndarray, models: tuple[str, ...], size: SizeChoice) -> Comparison:
     """What each model predicts and how its attention goes through the layers, and how far each agrees with the first.
     A model that cannot be had keeps its place, with the problem."""
-    checked_count(models)
     found = [_compared(engine, image, model, size) for model in models]
     known = [one.model for one in found if one.problem is None]
     if not known:

@@ -24,14 +24,16 @@ from vit_demo.model import Trace
 class Reader:
     """How the answers of one model are read from a residual stream: all of them at once.
 
-    `layer` (from 0) is the one read; `values` gives from its output (1, N, D) every class's logit or every example's
-    cosine, (n,), and `shown` makes of these what a person reads: probabilities, or the cosines themselves.
+    `layer` (from 0) is the one read; `feature` gives from its output (1, N, D) the picture's feature, a unit vector
+    (D,), less what all examples share where they are compared without it; `values` every class's logit or every
+    example's cosine, (n,), and `shown` makes of these what a person reads: probabilities, or the cosines themselves.
     """
 
     kind: TargetKind
     names: tuple[str, ...]
     files: tuple[str, ...]
     layer: int
+    feature: Callable[[Tensor], Tensor]
     values: Callable[[Tensor], Tensor]
     shown: Callable[[Tensor], Tensor]
     left_out: int | None  # the example that is this very picture
@@ -50,7 +52,8 @@ def reader_of(engine: Engine, image: np.ndarray, model: str, loaded: LoadedModel
     if vit.head is not None:
         layer = vit.config.depth - 1
         logits = lambda residual: vit.logits_of(vit.norm(residual))[0]  # noqa: E731
-        return Reader("class", class_names(loaded), (), layer, logits, vit.probabilities, None)
+        own = lambda residual: picture_feature(vit, residual)[0]  # noqa: E731
+        return Reader("class", class_names(loaded), (), layer, own, logits, vit.probabilities, None)
     if not engine.examples:
         raise DemoError("relevance.no_examples")
     layer, centred = neighbour_layer(loaded)
@@ -60,13 +63,16 @@ def reader_of(engine: Engine, image: np.ndarray, model: str, loaded: LoadedModel
         mean = made[0].mean
         references = torch.stack([one.reference for one in made if one.reference is not None])
 
-    def cosines(residual: Tensor) -> Tensor:
+    def compared(residual: Tensor) -> Tensor:
         feature = picture_feature(vit, residual)[0]
-        return references @ (feature if mean is None else F.normalize(feature - mean, dim=-1))
+        return feature if mean is None else F.normalize(feature - mean, dim=-1)
+
+    def cosines(residual: Tensor) -> Tensor:
+        return references @ compared(residual)
 
     digest = engine.prepared(image, loaded, SizeChoice(COMPARED_SIDE)).digest
     same = next((i for i, one in enumerate(examples.digests) if one == digest), None)
-    return Reader("example", examples.keys, examples.files, layer, cosines, lambda values: values, same)
+    return Reader("example", examples.keys, examples.files, layer, compared, cosines, lambda values: values, same)
 
 
 def reader_values(engine: Engine, reader: Reader, trace: Trace) -> Tensor:

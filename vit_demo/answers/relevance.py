@@ -170,6 +170,8 @@ def _long_map(subject: Subject, method: str, options: RelevanceOptions, part: in
         chosen, parts = _part_of(method, len(masks), at_once, part)
         # from the whole picture's score: parts then add up calmly
         drop = method == "occlusion" and options.baseline == "dropped"
+        if drop and masks.flatten(1).sum(dim=1).min() == 0:  # a window as large as the picture
+            drop = interventions.read_without_patches(subject.loaded.model, subject.target)
         rise = subject.score() - _scores(subject, None if drop else baseline, masks[chosen])
         with engine.computing():
             if method == "occlusion":
@@ -210,10 +212,11 @@ def _scores_of_left(subject: Subject, masks: torch.Tensor, probability: bool) ->
     vit, trace, found = subject.loaded.model, subject.run.trace, torch.empty(len(masks))
     counts = masks.flatten(1).sum(dim=1)
     for count in counts.unique():
-        which = (counts == count).nonzero().flatten()
-        subject.engine.yield_to_others()
-        with subject.engine.computing(long=True):
-            found[which] = interventions.scores_of_left(vit, subject.target, trace, masks[which], probability)
+        at_once = max(1, interventions.TOKENS_AT_ONCE // (trace.grid.num_prefix_tokens + int(count)))
+        for which in (counts == count).nonzero().flatten().split(at_once):
+            subject.engine.yield_to_others()
+            with subject.engine.computing(long=True):
+                found[which] = interventions.scores_of_left(vit, subject.target, trace, masks[which], probability)
     return found
 
 

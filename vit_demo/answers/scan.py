@@ -63,7 +63,7 @@ def scan(
         engine.yield_to_others()
         with engine.computing(long=True):
             if masks is not None:
-                found = interventions.scores_of_left(vit, subject.target, run.trace, masks[chosen])
+                found = _scores_of_left(subject, masks[chosen])
                 for mask, value in zip(masks[chosen].numpy(), found.tolist(), strict=True):
                     values[mask == 0] = value - before
             elif chosen.start <= read:
@@ -86,6 +86,13 @@ def scan(
         picture=run.prepared.picture,
         info=run.info,
     )
+
+
+def _scores_of_left(subject: Subject, masks: Tensor) -> Tensor:
+    try:
+        return interventions.scores_of_left(subject.loaded.model, subject.target, subject.run.trace, masks)
+    except ValueError as error:  # a grid of one patch
+        raise DemoError("what_if.refused", reason=str(error)) from None
 
 
 def _of_layer(

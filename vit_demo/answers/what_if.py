@@ -10,21 +10,21 @@ from torch import Tensor
 
 from vit_demo.analysis import interventions
 from vit_demo.analysis.attention import attention_rows
-from vit_demo.analysis.features import picture_feature
 from vit_demo.answers.attention import checked_layer
 from vit_demo.answers.examples import COMPARED_SIDE
 from vit_demo.answers.readers import Reader, reader_of, reader_values
 from vit_demo.checkpoints.load import LoadedModel
 from vit_demo.contract import DemoError, SizeChoice, TokenQuery, WhatIf
 from vit_demo.edits import Edits
-from vit_demo.engine import Engine, Run
+from vit_demo.engine import Engine, Run, long_work
 from vit_demo.grid import PatchGrid
 from vit_demo.model import Trace, VisionTransformer
-from vit_demo.model.editing import filling, hide, permutation, shuffled_patches
+from vit_demo.model.editing import Plan, permutation
 
 TOP = 5
 
 
+@long_work
 def what_if(
     engine: Engine,
     image: np.ndarray,
@@ -50,20 +50,19 @@ def what_if(
     target = reader.best(reader_values(engine, reader, run.trace)) if target is None else target
     if not 0 <= target < len(reader.names):
         raise DemoError("relevance.no_such_target", number=target + 1, count=len(reader.names))
-    with engine.computing():
-        started = time.perf_counter()
+    with engine.computing(long=True):
         part = interventions.PartTrace(layer, token, reader.layer)
         unchanged = attention_rows(run.trace, layer, token), run.trace.layers[reader.layer].residual, None
-        changed = unchanged
+        changed, started = unchanged, time.perf_counter()
         if edits:
             changed = _changed(vit, engine.pixels(run.prepared), run.trace, edits, part, source, means)
+            synchronise(changed[1])
         passes = unchanged, changed
         after_ms = ms_since(started)
         before, after = (reader.values(residual) for _, residual, _ in passes)
-        features = [picture_feature(vit, residual)[0] for _, residual, _ in passes]
+        features = [reader.feature(residual) for _, residual, _ in passes]
         maps = [_maps(grid, row, tokens) for row, _, tokens in passes]
         shown = [reader.shown(one).cpu().numpy() for one in (before, after)]
-        bests = reader.best(before), reader.best(after)
     told = _told(shown[0], shown[1], reader, target)
     (maps_before, prefix_before), (maps_after, prefix_after) = maps
     return WhatIf(
@@ -75,8 +74,8 @@ def what_if(
         scores_before=before.cpu().numpy()[told],
         scores_after=after.cpu().numpy()[told],
         target=told.index(target),
-        best_before=told.index(bests[0]),
-        best_after=told.index(bests[1]),
+        best_before=told.index(reader.best(before)),
+        best_after=told.index(reader.best(after)),
         likeness=float(features[0] @ features[1]),
         layer_read=reader.layer,
         layer=layer,
@@ -88,6 +87,7 @@ def what_if(
         edits=edits,
         left_out=edits != wanted,
         seen=_seen(run, edits),
+        order=permutation(grid.num_patches, edits.seed).numpy() if edits.shuffle_patches else None,
         tokens=changed[1].shape[1],
         has_positions=vit.config.position == "learned" or vit.config.rope is not None,
         has_rope=vit.config.rope is not None,
@@ -121,8 +121,9 @@ def _first_token(grid: PatchGrid) -> TokenQuery:
 
 
 def _told(before: np.ndarray, after: np.ndarray, reader: Reader, target: int) -> list[int]:
-    """The answers that are told: the best before and after, and the target, best first by the larger of the two."""
-    order = np.argsort(-np.maximum(before, after), kind="stable").tolist()
+    """The answers that are told: the best before and after, and the target, in the order of before, which stays while
+    changes are made."""
+    order = np.argsort(-before, kind="stable").tolist()
     chosen = {target}
     for values in (before, after):
         best = [i for i in np.argsort(-values, kind="stable").tolist() if i != reader.left_out]
@@ -147,21 +148,14 @@ def _seen(run: Run, edits: Edits) -> np.ndarray:
     picture = run.prepared.picture
     if not edits.hide and not edits.shuffle_patches:
         return picture
-    grid, pixels = run.info.grid, torch.tensor(picture).permute(2, 0, 1)[None].float()
-    if edits.hide:
-        keep = torch.ones(1, *grid.shape)
-        for row, col in edits.hide:
-            keep[0, row, col] = 0
-        pixels = hide(pixels, filling(pixels, edits.hide_with, grid.patch_px), keep, grid.patch_px)
-    if edits.shuffle_patches:
-        pixels = shuffled_patches(pixels, permutation(grid.num_patches, edits.seed), grid)
+    pixels = Plan(edits, run.info.grid, None, {}).pixels(torch.tensor(picture).permute(2, 0, 1)[None].float())
     return pixels[0].permute(1, 2, 0).round().clamp(0, 255).byte().numpy()
 
 
 def checked_edits(edits: Edits, loaded: LoadedModel, run: Run) -> None:
     """DemoError, with the reason, where a model or grid does not know an edit."""
     try:
-        edits.check(loaded.model.config, run.info.grid)
+        edits.check(loaded.model.config, run.info.grid, first=1)
     except ValueError as error:
         raise DemoError("what_if.refused", reason=str(error)) from None
 
@@ -193,6 +187,12 @@ def example_heads(engine: Engine, model: str) -> Tensor:
     return engine.kept.get_or_make(
         ("example heads", model, loaded.revision), make, lambda made: made.numel() * made.element_size()
     )[0]
+
+
+def synchronise(tensor: Tensor) -> None:
+    """Waits until a tensor is computed: on a GPU a call returns before."""
+    if tensor.is_cuda:
+        torch.cuda.synchronize()
 
 
 def ms_since(started: float) -> float:

@@ -7,7 +7,14 @@ fake engine. A module a topic, as in answers/ and ui/tabs/; `core` is what all o
 from __future__ import annotations
 
 from vit_demo.contract.attention import HeadMaps, LayerTensors, Wall
-from vit_demo.contract.compare import MOST_COMPARED, Agreement, ComparedModel, Comparison, JointColours
+from vit_demo.contract.compare import (
+    MOST_COMPARED,
+    Agreement,
+    ComparedModel,
+    Comparison,
+    JointColours,
+    compared_models,
+)
 from vit_demo.contract.core import (
     CLASS_TOKEN,
     HALF_MEAN,
@@ -163,6 +170,7 @@ __all__ = [
     "SearchMethod",
     "WhatIf",
     "MOST_COMPARED",
+    "compared_models",
     "Agreement",
     "ComparedModel",
     "Comparison",

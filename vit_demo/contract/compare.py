@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +17,12 @@ MOST_COMPARED = 4
 @dataclass(frozen=True)
 class Agreement:
     """How far two models' layers agree on a picture: `values` (layers of the first, layers of the second), linear CKA
-    in 0…1 of their patches, read at the same places of the picture, `places` (rows, cols) of them."""
+    in 0…1 of their patches, read at the same places of the picture, `places` (rows, cols) of them. `chance` is
+    what the same features give with the places of one in random order: with few places and many channels far above
+    0."""
 
     values: np.ndarray
+    chance: float
     places: tuple[int, int]
     model: str
     other_model: str
@@ -57,3 +61,10 @@ class Comparison:
 
     models: tuple[ComparedModel, ...]
     agreements: tuple[Agreement, ...]
+
+
+def compared_models(models: Sequence[str]) -> tuple[str, ...]:
+    """Their names without blanks around them, counted before any of them is loaded. Raises DemoError for too many."""
+    if not 1 <= len(models) <= MOST_COMPARED:
+        raise DemoError("compare.too_many", count=len(models), most=MOST_COMPARED)
+    return tuple(str(model).strip() for model in models)

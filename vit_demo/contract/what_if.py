@@ -32,16 +32,17 @@ class WhatIf:
 
     `kind` "class": `names` are classes, `before` and `after` their probabilities, `scores_before` and `scores_after`
     their logits. "example", for a model without a head: the labelled example pictures (files in `files`), and for both
-    the cosine with each. Only the best before, the best after and `target` are told; `target`, `best_before` and
-    `best_after` are indices into them. `likeness` is the cosine of the picture's feature with its unchanged one, read
-    at `layer_read` (from 0).
+    the cosine with each. Only the best before, the best after and `target` are told, in the order of before; `target`,
+    `best_before` and `best_after` are indices into them. `likeness` is the cosine of the picture's feature with its
+    unchanged one, read at `layer_read` (from 0) and compared as with the examples.
 
     `maps_before` and `maps_after` (heads, rows, cols) say where the token `query` looks in `layer` (from 0), NaN at
     patches that are not there; with `prefix_before` and `prefix_after` (heads, prefix tokens) each head's add up to 1.
     None where the token itself is not there. `seen` (H, W, 3) uint8 is the picture with the edits of its pixels;
-    `tokens` is how many entered the blocks. `has_positions` and `has_rope` say which changes of
-    positions this model knows. `edits` are those that took effect, `left_out` says that not all did: this
-    model or grid does not know them. `after_ms` is the time of the changed pass.
+    where patches are shuffled, patch number `order` (rows·cols,)[i] of the picture stands in place i. `tokens` is how
+    many entered the blocks. `has_positions` and `has_rope` say which changes of positions this model knows. `edits` are
+    those that took effect, `left_out` says that not all did: this model or grid does not know them. `after_ms` is the
+    time of the changed pass, from the first layer that is changed to the last that is needed.
     """
 
     kind: TargetKind
@@ -65,6 +66,7 @@ class WhatIf:
     edits: Edits
     left_out: bool
     seen: np.ndarray
+    order: np.ndarray | None
     tokens: int
     has_positions: bool
     has_rope: bool

@@ -192,16 +192,19 @@ def _layer_edits(
                 kinds = [min(token, grid.num_prefix_tokens) for token in tokens]  # the last one: patches
                 of_examples = example_heads[layer, head, kinds]
             heads.append((slice(None), head, head_change(how, of_examples)))
-    residual = None
+    taken: set[int] = set()  # places whose residual stream is replaced, of all entries
     for at, chosen, head in edits.patch_in:
         if at != layer or source is None:
             continue
-        here = torch.tensor(places(chosen), dtype=torch.long, device=device)
-        there = torch.tensor([tokens[one] for one in here.tolist()], dtype=torch.long, device=device)
         if head is None:
-            residual = here, source.layers[layer].residual[:1, there]
+            taken |= set(places(chosen))
         else:
+            here, there = _indices(places(chosen), tokens, device)
             heads.append((slice(None), head, _taken(here, source.layers[layer].out[:1, head, there])))
+    residual = None
+    if taken and source is not None:
+        here, there = _indices(sorted(taken), tokens, device)
+        residual = here, source.layers[layer].residual[:1, there]
     return LayerEdits(
         scale=edits.temperature,
         closed=None if closed is None or not closed.any() else closed.to(device),
@@ -210,6 +213,12 @@ def _layer_edits(
         skip_mlp=(layer, "mlp") in edits.skip,
         residual=residual,
     )
+
+
+def _indices(places: list[int], tokens: list[int], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Places in the sequence, and the numbers of the tokens that stand there."""
+    numbers = [tokens[place] for place in places]
+    return torch.tensor(places, dtype=torch.long, device=device), torch.tensor(numbers, dtype=torch.long, device=device)
 
 
 def head_change(how: str, of_examples: Tensor | None = None) -> Change:

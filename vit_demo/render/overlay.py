@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from vit_demo.render.colour import colourise
+from vit_demo.render.colour import DIVERGING, colourise
 
 
 def enlarge(colours: np.ndarray, height: int, width: int, smooth: bool = False) -> np.ndarray:
@@ -22,10 +22,25 @@ def overlay(
     table: str = "viridis",
     smooth: bool = False,
 ) -> np.ndarray:
-    """A map (rows, cols) laid over the picture (H, W, 3) that the model saw; opacity 0…1."""
+    """A map (rows, cols) laid over the picture (H, W, 3) that the model saw; opacity 0…1. Where there is no value (NaN)
+    the picture stands alone."""
     height, width = picture.shape[:2]
-    layer = enlarge(colourise(values, limits, table), height, width, smooth).astype(np.float32)
-    return (picture * (1 - opacity) + layer * opacity + 0.5).astype(np.uint8)
+    missing = np.isnan(values)
+    layer = enlarge(colourise(np.where(missing, limits[0], values), limits, table), height, width, smooth)
+    laid = (picture * (1 - opacity) + layer.astype(np.float32) * opacity + 0.5).astype(np.uint8)
+    if not missing.any():
+        return laid
+    holes = enlarge(np.repeat(255 * missing[..., None], 3, axis=2).astype(np.uint8), height, width) > 0
+    return np.where(holes, picture, laid)
+
+
+def before_and_after(picture: np.ndarray, before: np.ndarray, after: np.ndarray) -> list[np.ndarray]:
+    """The mean over heads of maps (heads, rows, cols) before and after a change, on one scale, and after less before,
+    over the picture. What is not there (NaN) is a hole."""
+    one, two = before.mean(axis=0), after.mean(axis=0)
+    top, apart = float(np.nanmax([one, two])), float(np.nanmax(np.abs(two - one))) or 1.0
+    laid = [overlay(picture, values, (0.0, top)) for values in (one, two)]
+    return [*laid, overlay(picture, two - one, (-apart, apart), table=DIVERGING)]
 
 
 def head_sheet(

@@ -7,11 +7,12 @@ from typing import Literal, TypedDict
 import numpy as np
 
 from vit_demo import contract
-from vit_demo.api.questions.base import Picture, Result, layer_from_zero, over, question, side_by_side, size_of
+from vit_demo.api.questions.base import Picture, Result, layer_from_zero, question, side_by_side, size_of
 from vit_demo.api.questions.relevance import target_number
 from vit_demo.contract import DemoError, ExplainerProtocol, TokenQuery
 from vit_demo.edits import Cut, Edits
 from vit_demo.plain import Pass, as_plain
+from vit_demo.render.overlay import before_and_after
 
 HeadGives = Literal["mean", "zero", "examples"]
 Search = Literal["greedy", "attention", "rollout", "gradient_rollout", "chefer", "legrad", "grad_cam"]
@@ -77,7 +78,7 @@ def what_if(
         heads: heads that are switched off, each as "layer,head"
         head_gives: what a head that is off gives: its mean over the picture, zeros, or its mean over the examples
         skip: parts that are skipped, each as "layer,attention" or "layer,mlp"
-        unseen: prefix tokens (cls, dist, reg1 …) or patches "row,column" that no other token looks at
+        unseen: prefix tokens (cls, dist, reg1 …) or patches "row,column" that no token looks at, themselves included
         positions: of the patches
         position_scale: by which RoPE's coordinates are multiplied
         temperature: by which every attention score is multiplied
@@ -211,7 +212,8 @@ def _places(name: str, values: list[str] | None) -> tuple[tuple[int, int], ...]:
     places = []
     for value in values or ():
         first, _, second = value.partition(",")
-        if not (first.strip().isdecimal() and second.strip().isdecimal()):
+        first, second = first.strip(), second.strip()
+        if not (first.isdecimal() and second.isdecimal()):
             raise DemoError("api.wrong_value", name=name, wanted='"1,2"')
         places.append((int(first[:9]) - 1, int(second[:9]) - 1))
     return tuple(places)
@@ -219,7 +221,8 @@ def _places(name: str, values: list[str] | None) -> tuple[tuple[int, int], ...]:
 
 def _part(value: str) -> tuple[int, str]:
     layer, _, part = value.partition(",")
-    if not layer.strip().isdecimal() or part.strip() not in ("attention", "mlp"):
+    layer = layer.strip()
+    if not layer.isdecimal() or part.strip() not in ("attention", "mlp"):
         raise DemoError("api.wrong_value", name="skip", wanted='"3,attention", "3,mlp"')
     return int(layer[:9]) - 1, part.strip()
 
@@ -230,16 +233,10 @@ def _token(value: str) -> str | tuple[int, int]:
 
 def _result(answer: contract.WhatIf) -> Result:
     plain = as_plain(answer)
-    rows = zip(answer.names, answer.before, answer.after, answer.scores_before, answer.scores_after, strict=True)
+    columns = (plain[name] for name in ("names", "before", "after", "scores_before", "scores_after"))
     told = [
-        Answer(
-            name=name,
-            before=float(before),
-            after=float(after),
-            score_before=float(score_before),
-            score_after=float(score_after),
-        )
-        for name, before, after, score_before, score_after in rows
+        Answer(name=name, before=before, after=after, score_before=score_before, score_after=score_after)
+        for name, before, after, score_before, score_after in zip(*columns, strict=True)
     ]
     numbers = Changed(
         kind=answer.kind,
@@ -259,7 +256,6 @@ def _result(answer: contract.WhatIf) -> Result:
     before, after = answer.maps_before, answer.maps_after
     if before is None or after is None:
         return Result(dict(numbers), answer.seen, {"maps_before": np.zeros(0) if before is None else before})
-    one, two = (np.nan_to_num(maps.mean(axis=0)) for maps in (before, after))
-    laid = [over(answer.seen, one, False), over(answer.seen, two, False), over(answer.seen, two - one, True)]
+    laid = before_and_after(answer.seen, before, after)
     arrays = {"maps_before": before, "maps_after": after}
     return Result(dict(numbers), side_by_side(laid), arrays)

@@ -11,7 +11,7 @@ WORDS = {
     "pairs": "Worth seeing side by side",
     "pair_registers": "DINOv2 without and with registers: where do the bright background patches go?",
     "pair_labels": "ViT with labels, DINO without: who follows the object?",
-    "pair_width": "ViT-B/16 and S/16: what does width bring?",
+    "pair_width": "ViT-B/16 and S/16: what does a wider model see? (their training differs a little, too)",
     "pair_generations": "DINO and DINOv3: far more pictures, and RoPE instead of a table of positions",
     "pair_digits": "Our digits model, trained and untouched: what training made",
     "models": "Beside the page's model",
@@ -38,9 +38,10 @@ WORDS = {
     "grey": "grey",
     "attention": "Attention, layer {layer} of {depth}",
     "similarity": "Likeness to the pointed patch, layer {layer}",
+    "middle": "no patch is pointed at: to the middle one",
     "components": "Principal components, layer {layer}",
-    "basis_shared": "one basis for {count} columns",
-    "basis_own": "on its own basis",
+    "basis_shared": "the same colours mean the same in {count} columns",
+    "basis_own": "these colours mean something in this column alone",
     "no_colours": "too few patches for colours",
     "no_class_token": "no class token: from the pointed patch",
     "nothing_here": "this place was cropped away",
@@ -50,7 +51,7 @@ WORDS = {
     "cka": "Where their layers agree",
     "cka_help": (
         "Linear CKA of all patches of this picture at the same places ({rows}×{cols}): 1 where the features of one layer are "
-        "those of the other turned and scaled. One picture: a bright diagonal says that the models go the same way through "
+        "those of the other turned and scaled; shuffled places would give {chance}. One picture: a bright diagonal says that the models go the same way through "
         "their layers, not that they are right."
     ),
     "cka_axes": "down: layers of {rows}; across: layers of {cols}",

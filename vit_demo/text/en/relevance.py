@@ -22,8 +22,8 @@ WORDS = {
     "fusion_min": "minimum",
     "discard": "Rollout leaves out the lowest share of entries",
     "start": "Down to layer",
-    "baseline": "Hidden patches show (occlusion, faithfulness)",
-    "baseline_dropped": "nothing: they are left out",
+    "baseline": "Hidden patches show",
+    "baseline_dropped": "nothing: they are left out (where a method can)",
     "baseline_mean": "mean colour",
     "baseline_blur": "blur",
     "baseline_black": "black",
@@ -41,8 +41,9 @@ WORDS = {
     "faith_help": (
         "Patches are hidden (deletion) or shown (insertion) in the order of each map, most relevant first, and the "
         "score is followed. A good map has a **small** area under deletion and a **large** one under insertion, and is "
-        "clearly better than a random order. Hidden patches are left out of the model, so no grey squares are seen; still "
-        "it was never trained on parts of pictures: small differences mean nothing."
+        "clearly better than a random order. Hidden patches are left out of the model where it allows that, "
+        "or painted over as chosen under More. Either way it sees what it was never trained on: small differences mean "
+        "nothing."
     ),
     "measure": "Measure faithfulness",
     "measured": "{done} of {count} orders measured",

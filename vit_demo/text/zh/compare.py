@@ -10,7 +10,7 @@ WORDS = {
     "pairs": "值得并排看的",
     "pair_registers": "DINOv2，没有和有寄存器：背景里很亮的图块去哪儿了？",
     "pair_labels": "有标签的 ViT 与没有标签的 DINO：谁跟着物体走？",
-    "pair_width": "ViT-B/16 与 S/16：更宽带来什么？",
+    "pair_width": "ViT-B/16 与 S/16：更宽的模型看到什么？（两者的训练也略有不同）",
     "pair_generations": "DINO 与 DINOv3：多得多的图片，以及用 RoPE 代替位置表",
     "pair_digits": "我们的数字模型，训练后与未训练：训练造就了什么",
     "models": "与本页模型并排",
@@ -37,9 +37,10 @@ WORDS = {
     "grey": "灰度",
     "attention": "注意力，第 {layer} 层，共 {depth} 层",
     "similarity": "与所指图块的相似度，第 {layer} 层",
+    "middle": "没有指向图块：与正中的图块相比",
     "components": "主成分，第 {layer} 层",
-    "basis_shared": "{count} 栏共用一个基",
-    "basis_own": "自己的基",
+    "basis_shared": "相同的颜色在这 {count} 栏中意义相同",
+    "basis_own": "这些颜色只在本栏中有意义",
     "no_colours": "图块太少，没有颜色",
     "no_class_token": "没有类别词元：从所指的图块出发",
     "nothing_here": "这个位置被裁掉了",
@@ -48,7 +49,7 @@ WORDS = {
     "at": "{title}：第 {row} 行，第 {col} 列，注意力 {attention} %，相似度 {likeness}",
     "cka": "各层在哪里一致",
     "cka_help": (
-        "这张图片所有图块在相同位置（{rows}×{cols}）的线性 CKA：为 1 时，一层的特征是另一层的特征旋转、缩放而成。"
+        "这张图片所有图块在相同位置（{rows}×{cols}）的线性 CKA：为 1 时，一层的特征是另一层的特征旋转、缩放而成；位置打乱后为 {chance}。"
         "只是一张图片：明亮的对角线说明两个模型以同样的方式穿过各层，并不说明它们是对的。"
     ),
     "cka_axes": "纵向：{rows} 的各层；横向：{cols} 的各层",

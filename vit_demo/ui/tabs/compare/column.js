@@ -117,6 +117,7 @@ export function makeColumn(parent, data, words, urlOf, pointed) {
       paint(similarity.canvas, data.rows, data.cols, coloursOf(maps.likeness, low, 1, table));
       bar(attention.bar, "0 %", percent(top) + " %", choice.table);
       bar(similarity.bar, signed(low.toFixed(2)), "1", choice.table);
+      similarity.note.textContent = place ? "" : words.middle;
       attention.note.textContent = !data.prefix.length && !choice.fromPatch ? words.no_class_token : "";
     },
   };

@@ -86,28 +86,25 @@ def _shares(box: tuple[float, float, float, float], image: np.ndarray) -> tuple[
 
 
 def coloured(state: PageState, columns: list[Column], size: SizeChoice, depth: float) -> list[Column]:
-    """The columns with principal components as colours: on one basis for one model's pictures, and for models of one
-    width."""
+    """The columns with principal components as colours: on one basis for the pictures of one model, and on one for all
+    other models of a width."""
     good = [column for column in columns if column.tensors is not None]
     if not good:
         return columns
     explainer, made = state.explainer, {}
     try:
-        if len({column.model for column in good}) == 1:  # one model on several pictures
-            layer = good[0].tensors.layer if good[0].tensors else -1
-            images = [column.image for column in good]
-            answer = explainer.pca(images, good[0].model, size, layer, "token", "dinov2", False)
-            made = dict(zip(map(id, good), ((one, len(good)) for one in answer.colours), strict=True))
-        else:
-            models = [column for column in good if not column.own_picture]
-            names = tuple(column.model for column in models)
-            joint = explainer.joint_colours(models[0].image, names, size, depth)
-            made = dict(zip(map(id, models), zip(joint.colours, joint.shares, strict=True), strict=True))
-            for column in good:
-                if column.own_picture and column.tensors is not None:
-                    how = column.tensors.layer, "token", "dinov2", False
-                    alone = explainer.pca([column.image], column.model, size, *how)
-                    made[id(column)] = alone.colours[0], 1
+        twice = {column.model for column in good if column.own_picture}
+        for model in twice:  # on several pictures
+            some = [column for column in good if column.model == model]
+            layer = some[0].tensors.layer if some[0].tensors else -1
+            images = [column.image for column in some]
+            answer = explainer.pca(images, model, size, layer, "token", "dinov2", False)
+            made |= {id(column): (one, len(some)) for column, one in zip(some, answer.colours, strict=True)}
+        once = [column for column in good if column.model not in twice]
+        if once:
+            joint = explainer.joint_colours(once[0].image, tuple(column.model for column in once), size, depth)
+            pairs = zip(once, joint.colours, joint.shares, strict=True)
+            made |= {id(column): (colours, shares) for column, colours, shares in pairs}
     except DemoError:  # too few patches: the other rows stand
         return columns
     none = None, 1
@@ -146,6 +143,7 @@ def compare_value(
                     "rows": one.title,
                     "cols": one.other_title,
                     "places": list(one.places),
+                    "chance": one.chance,
                     "values": np.round(one.values.astype(float), 4).tolist(),
                 }
                 for one in agreements
@@ -154,11 +152,13 @@ def compare_value(
     }
 
 
+def title_of(state: PageState, column: Column) -> str:
+    """What stands above a column."""
+    return state.say("compare.on_second", title=column.title) if column.own_picture else column.title
+
+
 def _column_data(state: PageState, column: Column) -> dict:
-    title = column.title
-    if column.own_picture:
-        title = state.say("compare.on_second", title=title)
-    data: dict = {"title": title, "problem": column.problem, "ready": column.tensors is not None}
+    data: dict = {"title": title_of(state, column), "problem": column.problem, "ready": column.tensors is not None}
     if column.tensors is None:
         return data
     info = column.tensors.info
@@ -200,15 +200,15 @@ def curves_html(state: PageState, columns: list[Column]) -> str:
     tables = [(column, column.table) for column in columns if column.table is not None]
     if not tables:
         return ""
-    marks = [(0.0, state.say("compare.first_layer")), (1.0, state.say("compare.last_layer"))]
+    marks = [(0.08, state.say("compare.first_layer")), (0.92, state.say("compare.last_layer"))]
     figures = []
     for name in ("distance", "entropy"):
         lines = [
-            Line(column.title, _resampled(_share(table, name)), number % COLOURS + 1)
+            Line(title_of(state, column), _resampled(_share(table, name)), number % COLOURS + 1)
             for number, (column, table) in enumerate(tables)
         ]
         top = max(float(line.values.max()) for line in lines)
-        limits = (0.0, 1.0 if name == "entropy" else max(0.1, 1.1 * top))
+        limits = (0.0, 1.0 if name == "entropy" else max(0.1, np.ceil(10 * top) / 10))
         words = state.say(f"compare.{name}")
         svg = line_chart(lines, words, limits, across=np.linspace(0, 1, POINTS), across_marks=marks)
         figures.append(chart(svg + keys(lines), words))

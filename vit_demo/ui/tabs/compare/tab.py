@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import combinations
 
 import gradio as gr
 import numpy as np
@@ -13,7 +15,7 @@ from vit_demo.ui.captions import model_choices
 from vit_demo.ui.kit.choices import LenientDropdown, LenientRadio
 from vit_demo.ui.kit.download import Download, download_block, npz_bytes, python_lines
 from vit_demo.ui.kit.html import png_bytes, progress_html
-from vit_demo.ui.kit.inputs import SafeImage
+from vit_demo.ui.kit.inputs import SafeImage, number_of
 from vit_demo.ui.kit.reader import Picture
 from vit_demo.ui.page import Page, Updates
 from vit_demo.ui.state import PageState
@@ -36,7 +38,7 @@ PAIRS = {
     "generations": ("timm/vit_small_patch16_224.dino", "timm/vit_small_patch16_dinov3.lvd1689m"),
     "digits": ("vit-demo/digits", "vit-demo/digits@epoch-0"),
 }
-CHOSEN = dict(models="compare_models", second="compare_second", other="compare_other")
+CHOSEN = dict(models="compare_models", second="compare_second", other="compare_other", depth="compare_depth")
 CHANGED = ("compare", "compare_curves", "compare_progress")
 LONG = dict(concurrency_limit=None, show_progress="hidden", trigger_mode="always_last")
 CELL_PX = 224
@@ -58,6 +60,7 @@ def layout(page: Page) -> None:
             elem_id="vd-compare-other",
         )
         page.add("compare_other", other, label="compare.second_label")
+    page.add("compare_depth", gr.Number(1.0, visible="hidden", elem_id="vd-compare-depth"))
     page.add("compare_progress", gr.HTML(elem_id="vd-compare-progress"))
     page.add("compare", CompareView(elem_id="vd-compare"))
     page.add("compare_curves", gr.HTML(elem_id="vd-compare-curves"))
@@ -75,7 +78,7 @@ def wire(page: Page) -> None:
         paired, dict(pair="compare_pair", **CHOSEN), (*CHANGED, "compare_models", "compare_second"), **LONG
     )
     started.append(parts["compare_pair"].input(**pair))
-    deeper = page.listener(at_depth, CHOSEN, ("compare",), extra="event", **LONG)
+    deeper = page.listener(at_depth, CHOSEN, ("compare", "compare_depth"), extra="event", **LONG)
     started.append(parts["compare"].input(**deeper))
     page.stop_on_change(*started)
 
@@ -83,17 +86,20 @@ def wire(page: Page) -> None:
 # ----------------------------------------------------------------------------------------------------------- handlers
 
 
-def show(state: PageState, models: object, second: object, other: object) -> tuple[Updates, RunInfo | None]:
+def show(
+    state: PageState, models: object, second: object, other: object, depth: object
+) -> tuple[Updates, RunInfo | None]:
     """The page's model beside those chosen that are on this machine; beside a second picture where none is chosen."""
     offered = offers(state)
     on_disk = [model for model, (_, availability) in offered.items() if availability == "on_disk"]
     wanted = [model for model in chosen_models(models, state.model) if model in on_disk]
     alone = not wanted
     columns = columns_of(state, wanted, bool(second) or alone, other)
-    columns, agreements = computed(state, columns, 1.0)
+    at = depth_of(depth)
+    columns, agreements = computed(state, columns, at)
     choices = [(words, model) for model, (words, _) in offered.items() if model != state.model]
     updates: Updates = {
-        "compare": compare_value(state, columns, 1.0, agreements),
+        "compare": compare_value(state, columns, at, agreements),
         "compare_curves": curves_html(state, columns),
         "compare_progress": "",
         "compare_models": gr.update(choices=choices, value=wanted),
@@ -124,11 +130,12 @@ def chosen_models(models: object, own: str) -> list[str]:
 
 def columns_of(state: PageState, models: list[str], second: bool, other: object) -> list[Column]:
     """What stands side by side, before anything is asked: the page's model first."""
-    columns = [Column(model, model, state.image) for model in (state.model, *models)]
+    titles = {model: words for model, (words, _) in offers(state).items()}
+    columns = [Column(model, titles.get(model, model), state.image) for model in (state.model, *models)]
     if isinstance(other, DemoError):
         raise other
     if second and isinstance(other, Picture):
-        columns.insert(1, Column(state.model, state.model, other.pixels, own_picture=True))
+        columns.insert(1, replace(columns[0], image=other.pixels, own_picture=True))
     return columns[:MOST_COMPARED]
 
 
@@ -140,72 +147,83 @@ def computed(state: PageState, columns: list[Column], depth: float) -> tuple[lis
 
 
 def agreements_of(state: PageState, columns: list[Column]) -> list[Agreement]:
+    """How far every two models agree on the page's picture."""
     size, found = size_for(state, state.explainer.details(state.model)), []
-    first = columns[0]
-    for column in columns[1:]:
-        if first.tensors is not None and column.tensors is not None and not column.own_picture:
-            try:
-                found.append(state.explainer.agreement(state.image, first.model, column.model, size))
-            except DemoError:  # their crops have nothing in common: the columns stand
-                continue
+    models = [column.model for column in columns if column.tensors is not None and not column.own_picture]
+    for one, other in combinations(models, 2):
+        try:
+            found.append(state.explainer.agreement(state.image, one, other, size))
+        except DemoError:  # their crops have nothing in common: the columns stand
+            continue
     return found
 
 
-def compared(state: PageState, models: object, second: object, other: object) -> Iterator[Updates]:
+def depth_of(value: object) -> float:
+    """A relative depth that the page sent; the last layer for what is none."""
+    return min(1.0, max(0.0, number_of(value, 1.0)))
+
+
+def compared(state: PageState, models: object, second: object, other: object, depth: object = 1.0) -> Iterator[Updates]:
     """The columns one after the other, as their models come."""
+    at = depth_of(depth)
     names = chosen_models(models, state.model)
     columns = columns_of(state, names, bool(second), other)
     size = size_for(state, state.explainer.details(state.model))
     for number, column in enumerate(columns):
         words = state.say("compare.loading", title=column.title)
         yield {"compare_progress": progress_html(number, len(columns), words)}
-        columns[number] = filled(state, column, size, 1.0)
-        yield {"compare": compare_value(state, columns, 1.0, [])}
-    columns = coloured(state, columns, size, 1.0)
+        columns[number] = filled(state, column, size, at)
+        yield {"compare": compare_value(state, columns, at, [])}
+    columns = coloured(state, columns, size, at)
     yield {
-        "compare": compare_value(state, columns, 1.0, agreements_of(state, columns)),
+        "compare": compare_value(state, columns, at, agreements_of(state, columns)),
         "compare_curves": curves_html(state, columns),
         "compare_progress": "",
     }
 
 
-def paired(state: PageState, pair: object, models: object, second: object, other: object) -> Iterator[Updates]:
+def paired(
+    state: PageState, pair: object, models: object, second: object, other: object, depth: object = 1.0
+) -> Iterator[Updates]:
     """A pair that is offered: both its models beside the page's, or the other one where the page has one of them."""
     if not isinstance(pair, str) or pair not in PAIRS:
         return
     known = offers(state)
     wanted = [model for model in PAIRS[pair] if model != state.model]
     yield {"compare_models": gr.update(value=[model for model in wanted if model in known]), "compare_second": False}
-    yield from compared(state, wanted, False, other)
+    yield from compared(state, wanted, False, other, depth)
 
 
-def at_depth(state: PageState, event: dict, models: object, second: object, other: object) -> Iterator[Updates]:
+def at_depth(
+    state: PageState, event: dict, models: object, second: object, other: object, depth: object = 1.0
+) -> Iterator[Updates]:
     """The same columns at another relative depth."""
-    depth, times = event.get("depth"), event.get("times")
-    if isinstance(depth, bool) or not isinstance(depth, int | float) or not 0 <= depth <= 1:
+    wanted, times = event.get("depth"), event.get("times")
+    if isinstance(wanted, bool) or not isinstance(wanted, int | float) or not 0 <= wanted <= 1:
         return
     columns = columns_of(state, chosen_models(models, state.model), bool(second), other)
-    columns, agreements = computed(state, columns, float(depth))
+    columns, agreements = computed(state, columns, float(wanted))
     times = times if isinstance(times, int) else 0
-    yield {"compare": compare_value(state, columns, float(depth), agreements, times)}
+    yield {"compare": compare_value(state, columns, float(wanted), agreements, times), "compare_depth": wanted}
 
 
 # ---------------------------------------------------------------------------------------------------------- downloads
 
 
-def download(state: PageState, models: object, second: object, other: object) -> Download:
+def download(state: PageState, models: object, second: object, other: object, depth: object = 1.0) -> Download:
     """What every model saw with its principal components, the agreements, and the lines that compute them again."""
     columns = columns_of(state, chosen_models(models, state.model), bool(second), other)
-    columns, agreements = computed(state, columns, 1.0)
-    arrays = {f"agreement_1_{number}": one.values for number, one in enumerate(agreements, start=2)}
+    columns, agreements = computed(state, columns, depth_of(depth))
+    arrays = {f"agreement_{number}": one.values for number, one in enumerate(agreements, start=1)}
     axes = dict.fromkeys(arrays, "layer of the first model, layer of the other")
     for number, column in enumerate(columns, start=1):
         if column.colours is not None:
             arrays[f"colours_{number}"] = column.colours
             axes[f"colours_{number}"] = "row, column, red green blue"
     names = tuple(column.model for column in columns if not column.own_picture)
+    size = size_for(state, state.explainer.details(state.model))
     code = python_lines(
-        state,
+        replace(state, size=size),
         f"models = {names!r}",
         "answer = explainer.compare(picture, models, size)",
         "for one in answer.models:",

@@ -107,7 +107,8 @@ export function mount(host) {
     find(".vd-cmp-cka").hidden = !agreements.length;
     if (!agreements.length) return;
     const [rows, cols] = agreements[0].places;
-    find(".vd-cmp-cka-help").textContent = fill(words.cka_help, { rows, cols });
+    const chances = agreements.map((/** @type {any} */ one) => one.chance.toFixed(2)).join(", ");
+    find(".vd-cmp-cka-help").textContent = fill(words.cka_help, { rows, cols, chance: chances });
     find(".vd-cmp-matrices").replaceChildren(...agreements.map((/** @type {any} */ one) => matrix(one)));
   }
 

@@ -127,6 +127,11 @@ export function withUnseen(edits, names) {
   return changed(edits, { cut: names.length ? [...others, { layers: null, queries: null, keys: names }] : others });
 }
 
+/** Tokens as people count them. @param {(string | Patch)[] | null} tokens */
+function namesOf(tokens) {
+  return (tokens ?? []).map((token) => (typeof token === "string" ? token : `${token[0] + 1},${token[1] + 1}`)).join("; ");
+}
+
 /**
  * Everything that is changed, a chip each, with what is left without it.
  * @param {Edits} edits @returns {Chip[]}
@@ -147,9 +152,9 @@ export function chipsOf(edits) {
     add("skip_" + part, { layer: layer + 1 }, { skip: togglePart(edits, layer, part).skip ?? [] });
   if (edits.temperature !== undefined) add("temperature", { factor: edits.temperature }, { temperature: 1 });
   for (const cut of edits.cut ?? [])
-    add("cut", { tokens: (cut.keys ?? []).map(String).join(", ") }, { cut: edits.cut?.filter((one) => one !== cut) });
+    add(cut.layers || cut.queries ? "cut_some" : "cut", { tokens: namesOf(cut.keys) }, { cut: edits.cut?.filter((one) => one !== cut) });
   for (const one of edits.patch_in ?? [])
-    add("states", { layer: one[0] + 1 }, { patch_in: edits.patch_in?.filter((other) => other !== one) });
+    add("states", { layer: one[0] + 1, what: one[1] ? namesOf(one[1]) : "" }, { patch_in: edits.patch_in?.filter((other) => other !== one) });
   return chips;
 }
 

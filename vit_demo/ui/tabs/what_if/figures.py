@@ -39,10 +39,13 @@ def answer_value(state: PageState, answer: WhatIf, adopt: bool = True, times: in
         "picture": answer.picture if whole else None,
         "data": {
             **({"words": view_words("what_if", state.language), "examples": _thumbnails(state)} if whole else {}),
+            "question": state.fingerprint,
             "times": times,  # a value equal to the last would not be delivered
             "adopt": adopt,
             "edits": answer.edits.plain(),
             "left_out": answer.left_out,
+            # which patch of the picture stands where, for a brush that paints before patches are shuffled
+            "order": None if answer.order is None else answer.order.tolist(),
             "rows": grid.rows,
             "cols": grid.cols,
             "depth": info.depth,
@@ -70,6 +73,11 @@ def answer_value(state: PageState, answer: WhatIf, adopt: bool = True, times: in
             "link": state.link,
         },
     }
+
+
+def refused_value(state: PageState, sentence: str, times: int) -> dict:
+    """The view's value where there is no answer: why."""
+    return {"data": {"error": sentence, "times": times, "question": state.fingerprint}}
 
 
 def _answers(state: PageState, answer: WhatIf) -> list[dict]:

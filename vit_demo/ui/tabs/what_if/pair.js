@@ -110,7 +110,8 @@ export function mountMaps(element, pick) {
         const box = /** @type {HTMLElement} */ (figure.querySelector(".vd-stage"));
         shapeStage(box, rows, cols, words["map_" + figure.dataset.map]);
         canvas.hidden = !map;
-        if (map) paint(canvas, rows, cols, coloursOf(map, low, high, TABLES[table], mask));
+        const flat = low === high;  // nothing differs: the middle of the table, not its end
+        if (map) paint(canvas, rows, cols, coloursOf(map, flat ? -1 : low, flat ? 1 : high, TABLES[table], mask));
         scaleBar(/** @type {HTMLElement} */ (figure.querySelector(".vd-bar")), low, high, table);
         markCell(/** @type {HTMLElement} */ (figure.querySelector(".vd-token")), token, rows, cols);
       }

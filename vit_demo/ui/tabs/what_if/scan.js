@@ -6,7 +6,7 @@ import { coloursOf } from "../../kit/maps.js";
 import { makeStage, markCell, shapeStage } from "../../kit/stage.js";
 import { finder, follow } from "../../kit/view.js";
 import { fill, signed } from "../../kit/words.js";
-import { CHANGE } from "./view.js";
+import { ANSWER, CHANGE } from "./view.js";
 
 /** @typedef {import("../../kit/maps.js").Place} Place */
 
@@ -44,8 +44,12 @@ export function mount(host) {
   /** @param {Place} place */
   function pick({ row, col }) {
     const part = row === 0 ? data.prefix : ["patches"];
-    document.dispatchEvent(new CustomEvent(CHANGE, { detail: { kind: data.kind, row, col, window: data.window, part } }));
+    document.dispatchEvent(new CustomEvent(CHANGE, { detail: { kind: data.kind, row, col, window: data.window, part, how: data.how } }));
   }
+
+  document.addEventListener(ANSWER, (event) => {
+    if (host.element.isConnected) find(".vd-what-result").textContent = /** @type {CustomEvent} */ (event).detail;
+  });
 
   makeStage(cells, {
     grid: () => data,

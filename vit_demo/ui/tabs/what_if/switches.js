@@ -25,6 +25,7 @@ export function mountSwitches(box, { off, unread, say, toggle }) {
     const place = { row: Math.floor(i / cols), col: i % cols };
     cell.className = [off(place) && "vd-off", unread(place) && "vd-unread"].filter(Boolean).join(" ");
     cell.textContent = off(place) ? "×" : "";
+    if (said.textContent && place.row === at.row && place.col === at.col) said.textContent = say(place);
   });
 
   makeStage(sheet, {

@@ -11,8 +11,7 @@ import numpy as np
 
 from vit_demo.contract import SCANS, SEARCHES, DemoError, RunInfo, Scan, TokenQuery, WhatIf
 from vit_demo.edits import NO_EDITS, Edits
-from vit_demo.render.colour import DIVERGING
-from vit_demo.render.overlay import overlay
+from vit_demo.render.overlay import before_and_after
 from vit_demo.ui.kit.choices import LenientRadio
 from vit_demo.ui.kit.download import Download, download_block, npz_bytes, python_lines
 from vit_demo.ui.kit.html import note, png_bytes, progress_html
@@ -26,6 +25,7 @@ from vit_demo.ui.tabs.what_if.figures import (
     WhatIfView,
     answer_value,
     game_html,
+    refused_value,
     scan_value,
     target_name,
 )
@@ -41,6 +41,7 @@ SCANNED = dict(
 OVER_EXAMPLES = ("heads", "layers")  # which scans mean something over several pictures
 HOW = ("mean", "zero", "examples")
 TOP = 5
+MOST_LETTERS = 100_000  # of changes in an address
 RELEVANT_SHARE = 0.2  # of the patches: what “what this method calls relevant” hides
 # A minute of scans must not keep others from their views: the engine itself takes turns.
 LONG = dict(concurrency_limit=None, show_progress="hidden")
@@ -97,6 +98,8 @@ def wire(page: Page) -> None:
         **dict(LIGHT, trigger_mode="multiple"),  # the view itself asks for one answer at a time
     )
     parts["what_if"].input(**asked)
+    again = page.listener(other_changed, QUESTION, ("what_if", "what_if_edits"))
+    parts["what_if_other"].change(**again)
     parts["what_if"].select(**page.plain_listener(remember, outputs=["selection"], extra="event", **LIGHT))
     running = {
         "scan": page.listener(run_scan, SCANNED, ("what_if_scan", "what_if_progress"), **LONG),
@@ -117,7 +120,12 @@ def show(
 ) -> tuple[Updates, RunInfo]:
     """The answer before and after the changes that are set, as far as this model and picture know them."""
     wanted = lenient_edits(edits)
-    answer = ask(state, wanted, None, picture_of(other))
+    try:
+        answer = ask(state, wanted, None, picture_of(other))
+    except DemoError as error:  # changes that cannot be had together: the tab opens without them, and says so
+        if error.key not in ("what_if.refused", "what_if.no_other"):
+            raise
+        answer = replace(ask(state, NO_EDITS, None, None), left_out=True)
     targets = state.explainer.targets(*state.picture, top=TOP)
     names = [(target_name(state, targets.names[i], targets.kind), i) for i in targets.best]
     chosen = target if target in targets.best else targets.best[0]
@@ -140,17 +148,27 @@ def _choices(state: PageState, values: tuple[str, ...], phrase: str, chosen: obj
 
 
 def changed(state: PageState, event: dict, target: object, other: object) -> Updates:
-    """The answer under the edits that the view sent; with `relevant`, what that method calls relevant is hidden too."""
-    edits = edits_of(event.get("edits"))
-    selection = Selection.of(event)
-    state = replace(state, selection=selection)
-    method = event.get("relevant")
-    if method in SEARCHES and method != "greedy":
-        edits = with_relevant(state, edits, method)
-    answer = ask(state, edits, None, picture_of(other))
+    """The answer under the edits that the view sent; with `relevant`, what that method calls relevant is hidden too.
+    What is refused is said in the view, which waits for every answer."""
     times = event.get("times")
-    value = answer_value(state, answer, method is not None, times if isinstance(times, int) else 0, whole=False)
+    times = times if isinstance(times, int) else 0
+    try:
+        edits = edits_of(event.get("edits"))
+        state = replace(state, selection=Selection.of(event))
+        method = event.get("relevant")
+        if method in SEARCHES and method != "greedy":
+            edits = with_relevant(state, edits, str(method), event.get("filling"))
+        answer = ask(state, edits, None, picture_of(other))
+    except DemoError as error:
+        return {"what_if": refused_value(state, error.say(state.language), times)}
+    value = answer_value(state, answer, method is not None, times, whole=False)
     return {"what_if": value, "what_if_edits": answer.edits.plain()}
+
+
+def other_changed(state: PageState, edits: object, target: object, other: object) -> Updates:
+    """The same changes with another second picture."""
+    answer = ask(state, lenient_edits(edits), None, picture_of(other))
+    return {"what_if": answer_value(state, answer), "what_if_edits": answer.edits.plain()}
 
 
 def remember(event: dict) -> Updates:
@@ -161,8 +179,8 @@ def remember(event: dict) -> Updates:
 def ask(state: PageState, edits: Edits, target: int | None, other: np.ndarray | None) -> WhatIf:
     """The answer, from the page's token where this grid has it."""
     depth = state.explainer.details(state.model).depth
-    if other is None:  # nothing to take states from
-        edits = replace(edits, patch_in=())
+    if other is None and edits.patch_in:  # nothing to take states from
+        return replace(ask(state, replace(edits, patch_in=()), target, None), left_out=True)
     more = dict(layer=state.selection.layer_in(depth), other=other if edits.patch_in else None, fit=True)
     try:
         query = TokenQuery.named(state.selection.token)
@@ -184,8 +202,8 @@ def edits_of(value: object) -> Edits:
 def of_link(query: Mapping[str, str]) -> Updates:
     """The changes that an address names."""
     try:
-        edits = lenient_edits(json.loads(query.get("edits", "{}")))
-    except ValueError:
+        edits = lenient_edits(json.loads(query.get("edits", "{}")[:MOST_LETTERS]))
+    except (ValueError, RecursionError):
         edits = NO_EDITS
     return {"what_if_edits": edits.plain()} if edits else {}
 
@@ -205,14 +223,14 @@ def picture_of(other: object) -> np.ndarray | None:
     return other.pixels if isinstance(other, Picture) else None
 
 
-def with_relevant(state: PageState, edits: Edits, method: str) -> Edits:
-    """These edits, and the most relevant patches for the best answer dropped."""
+def with_relevant(state: PageState, edits: Edits, method: str, filling: object = "drop") -> Edits:
+    """These edits, and the most relevant patches for the best answer taken away in the same way as others."""
     best = state.explainer.targets(*state.picture, top=1).best[0]
     values = state.explainer.relevance(*state.picture, best, (method,)).maps[0].values
     count = max(1, round(RELEVANT_SHARE * values.size))
     patches = [divmod(int(i), values.shape[1]) for i in np.argsort(-values, axis=None, kind="stable")[:count]]
-    if edits.hide:
-        return replace(edits, hide=(*edits.hide, *patches))
+    if filling in ("mean", "blur"):
+        return replace(edits, hide=(*edits.hide, *patches), hide_with=filling)
     return replace(edits, drop=(*edits.drop, *patches))
 
 
@@ -307,11 +325,8 @@ def download(state: PageState, edits: object, target: object, other: object) -> 
 
 def _sheet(picture: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """The mean over heads before and after, on one scale, and their difference, side by side."""
-    one, two = (np.nan_to_num(maps.mean(axis=0)) for maps in (before, after))
-    top, apart = float(max(one.max(), two.max())), float(np.abs(two - one).max()) or 1.0
-    laid = [overlay(picture, values, (0.0, top)) for values in (one, two)]
-    laid.append(overlay(picture, two - one, (-apart, apart), table=DIVERGING))
     gap = np.full((picture.shape[0], 8, 3), 255, np.uint8)
+    laid = before_and_after(picture, before, after)
     return np.hstack([laid[0], gap, laid[1], gap, laid[2]])
 
 

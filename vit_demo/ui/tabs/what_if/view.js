@@ -1,12 +1,14 @@
 // The What-if view: a brush, the answer before and after, switches, chips, and maps before and after.
 
-import { make, paint } from "../../kit/canvas.js";
+import { make } from "../../kit/canvas.js";
 import { massMask, patchAt, stepOf } from "../../kit/maps.js";
 import { markCell, middleOf, shapeStage } from "../../kit/stage.js";
 import { controlsOf, finder, follow } from "../../kit/view.js";
-import { fill, percent, signed, translate } from "../../kit/words.js";
+import { fill, translate } from "../../kit/words.js";
+import { showAnswer } from "./answer.js";
 import { Steps, changed, chipsOf, fillingOf, headIsOff, hiddenOf, partIsOff, squaresAlong, toggleHead, togglePart,
   unseenOf, withHidden, withHow, withUnseen } from "./edits.js";
+import { paintHoles } from "./holes.js";
 import { mapOfHead, mountMaps } from "./pair.js";
 import { mountSwitches } from "./switches.js";
 
@@ -16,8 +18,8 @@ import { mountSwitches } from "./switches.js";
 const PARTS = ["attention", "mlp"];
 const GIVE_UP_MS = 15_000; // after which an answer is no longer waited for
 const LOOKED_AT = 0.6; // of a head's attention on patches: what “where this head looks” takes away
-const HOLE = [118, 118, 118, 235], STRIPE = [165, 165, 165, 235];
 export const CHANGE = "vd-what-if-change"; // what a scan asks for, on the document
+export const ANSWER = "vd-what-if-answer"; // what came of it
 
 /** @param {import("../../kit/view.js").Host} host */
 export function mount(host) {
@@ -36,7 +38,7 @@ export function mount(host) {
   /** @type {Place | null} */
   let cursor = null;
   /** @type {boolean | null} whether the stroke under way takes away (true) or puts back */
-  let stroke = null;
+  let stroke = null, pointer = -1;
 
   // ------------------------------------------------------------------------------------------------------ asking
 
@@ -89,33 +91,45 @@ export function mount(host) {
   function brush(from, to, away) {
     const hidden = hiddenOf(edits, data.cols), before = hidden.size, side = Number(controls.width.value);
     for (const { row, col } of squaresAlong(from, to, side, data.rows, data.cols))
-      if (away) hidden.add(row * data.cols + col); else hidden.delete(row * data.cols + col);
+      if (away) hidden.add(patchAtPlace(row, col)); else hidden.delete(patchAtPlace(row, col));
     if (hidden.size !== before) ask(withHidden(edits, hidden, data.cols, filling));
+  }
+
+  /** The patch that stands there: pixels are painted before patches are shuffled. @param {number} row @param {number} col */
+  function patchAtPlace(row, col) {
+    const number = row * data.cols + col;
+    return data.order && filling !== "drop" ? data.order[number] : number;
   }
 
   /** @param {Place} place */
   function read(place) {
     cursor = place;
-    const gone = hiddenOf(edits, data.cols).has(place.row * data.cols + place.col);
+    const gone = hiddenOf(edits, data.cols).has(patchAtPlace(place.row, place.col));
     find(".vd-readout").textContent =
       fill(gone ? data.words.patch_gone : data.words.patch_kept, { row: place.row + 1, col: place.col + 1 });
-    markCell(find(".vd-what-stage .vd-cursor"), place, data.rows, data.cols);
+    const mark = find(".vd-what-stage .vd-cursor"), reach = (Number(controls.width.value) - 1) / 2;
+    const top = Math.max(0, place.row - reach), left = Math.max(0, place.col - reach);
+    markCell(mark, { row: top, col: left }, data.rows, data.cols);
+    mark.style.width = 100 * (Math.min(data.cols - 1, place.col + reach) - left + 1) / data.cols + "%";
+    mark.style.height = 100 * (Math.min(data.rows - 1, place.row + reach) - top + 1) / data.rows + "%";
   }
 
   stage.addEventListener("pointerdown", (event) => {
-    if (!data || event.button) return;
+    if (!data || event.button || stroke !== null) return;
     stage.setPointerCapture(event.pointerId);
+    pointer = event.pointerId;
     stroke = [...brushes].find((radio) => radio.checked)?.value !== "show";
     brush(under(event), under(event), stroke);
     read(under(event));
   });
   stage.addEventListener("pointermove", (event) => {
-    if (!data) return;
+    if (!data || (stroke !== null && event.pointerId !== pointer)) return;
     const from = cursor;
     if (stroke !== null) brush(from || under(event), under(event), stroke);
     read(under(event));
   });
-  for (const end of ["pointerup", "pointercancel"]) stage.addEventListener(end, () => {
+  for (const end of ["pointerup", "pointercancel"]) stage.addEventListener(end, (event) => {
+    if (/** @type {PointerEvent} */ (event).pointerId !== pointer) return;
     if (stroke !== null) steps.add(edits);
     stroke = null;
     draw();
@@ -125,7 +139,7 @@ export function mount(host) {
     const at = cursor || middleOf(data), next = stepOf(event.key, at, data.rows, data.cols);
     if (next) read(next);
     else if (event.key === " " || event.key === "Enter") {
-      brush(at, at, !hiddenOf(edits, data.cols).has(at.row * data.cols + at.col));
+      brush(at, at, !hiddenOf(edits, data.cols).has(patchAtPlace(at.row, at.col)));
       steps.add(edits);
       read(at);
       draw();
@@ -145,7 +159,7 @@ export function mount(host) {
     looked.forEach((is, number) => { if (is) hidden.add(number); });
     set(withHidden(edits, hidden, data.cols, filling));
   });
-  controls.hide_relevant.addEventListener("click", () => ask(edits, { relevant: controls.method.value }));
+  controls.hide_relevant.addEventListener("click", () => ask(edits, { relevant: controls.method.value, filling }));
   controls.filling.addEventListener("change", () => {
     filling = controls.filling.value;
     set(withHidden(edits, hiddenOf(edits, data.cols), data.cols, filling));
@@ -170,7 +184,7 @@ export function mount(host) {
 
   /** @param {boolean} off @param {number} at a layer */
   function state(off, at) {
-    const unread = at > data.layer_read ? "; " + data.words.unread : "";
+    const unread = at > data.layer_read ? "; " + fill(data.words.unread, { layer: data.layer_read + 1 }) : "";
     return (off ? data.words.is_off : data.words.is_on) + unread;
   }
 
@@ -186,26 +200,30 @@ export function mount(host) {
   controls.reset.addEventListener("click", () => set({}));
   controls.link.addEventListener("click", () => {
     if (!data) return;
-    const query = { ...data.link, tab: "what_if", edits: JSON.stringify(edits) };
+    const at = token.split(",").map((part) => (/^\d+$/.test(part) ? Number(part) + 1 : part)).join(",");
+    const query = { ...data.link, tab: "what_if", edits: JSON.stringify(edits), layer: layer + 1, token: at,
+      ...(head < 0 ? {} : { head: head + 1 }) };
     controls.address.hidden = false;
     controls.address.value = location.origin + location.pathname + "?" + new URLSearchParams(query);
+    controls.address.dataset.edits = JSON.stringify(edits);
     controls.address.select();
-    find(".vd-link-note").textContent = data.link.example ? "" : data.words.link_own;
-    if (navigator.clipboard) navigator.clipboard.writeText(controls.address.value).catch(() => {});
+    const own = (data.link.example ? "" : data.words.link_own) + (edits.patch_in ? " " + data.words.link_second : "");
+    find(".vd-link-note").textContent = own;
+    if (navigator.clipboard) navigator.clipboard.writeText(controls.address.value).then(() => {
+      find(".vd-link-note").textContent = data.words.copied + " " + own;
+    }, () => {});
   });
   document.addEventListener(CHANGE, (event) => {
-    const { kind, row, col, window: side, part } = /** @type {CustomEvent} */ (event).detail;
+    const { kind, row, col, window: side, part, how } = /** @type {CustomEvent} */ (event).detail;
     if (!data || !host.element.isConnected) return;
-    if (kind === "heads") set(toggleHead(edits, col, row, controls.how.value));
-    else if (kind === "layers") set(togglePart(edits, col, PARTS[row]));
-    else if (kind === "states") set(changed(edits, { patch_in: [[col, part, null]] }));
+    if (kind === "heads") set(toggleHead({}, col, row, how));
+    else if (kind === "layers") set(togglePart({}, col, PARTS[row]));
+    else if (kind === "states") set(changed({}, { patch_in: [[col, part, null]] }));
     else {
-      const hidden = hiddenOf(edits, data.cols), first = [Math.floor(row / side) * side, Math.floor(col / side) * side];
-      const gone = hidden.has(row * data.cols + col);
-      for (let r = first[0]; r < Math.min(data.rows, first[0] + side); r++)
-        for (let c = first[1]; c < Math.min(data.cols, first[1] + side); c++)
-          if (gone) hidden.delete(r * data.cols + c); else hidden.add(r * data.cols + c);
-      set(withHidden(edits, hidden, data.cols, filling));
+      const first = { row: Math.floor(row / side) * side, col: Math.floor(col / side) * side }, square = [];
+      for (let r = first.row; r < Math.min(data.rows, first.row + side); r++)
+        for (let c = first.col; c < Math.min(data.cols, first.col + side); c++) square.push(r * data.cols + c);
+      set(withHidden({}, square, data.cols, "drop"));
     }
   });
 
@@ -226,7 +244,9 @@ export function mount(host) {
     heads.show(data.heads, data.depth);
     parts.show(2, data.depth, PARTS.map((part) => words[part]));
     drawChanges();
-    drawAnswer();
+    const nothing = !Object.keys(edits).length && !isWaiting();
+    const sentence = showAnswer(host.element, data, nothing);
+    document.dispatchEvent(new CustomEvent(ANSWER, { detail: sentence }));
     drawMaps();
   }
 
@@ -235,7 +255,13 @@ export function mount(host) {
     const { rows, cols, words } = data, waiting = isWaiting();
     root.classList.toggle("vd-waiting", waiting);
     root.dataset.waiting = String(waiting);
-    drawHoles(holes, 8);
+    const painted = filling !== "drop" && !isWaiting();  // then the picture itself shows them
+    paintHoles(holes, painted ? [] : hiddenOf(edits, cols), rows, cols);
+    if (cursor && cursor.row < rows && cursor.col < cols && find(".vd-what-stage + .vd-readout").textContent) read(cursor);
+    if (controls.address.dataset.edits !== JSON.stringify(edits)) {
+      controls.address.hidden = true;
+      find(".vd-link-note").textContent = "";
+    }
     find(".vd-what-counted").textContent = fill(words.counted, { hidden: hiddenOf(edits, cols).size, all: rows * cols,
       tokens: data.tokens, all_tokens: data.all_tokens, ms: data.after_ms });
     controls.filling.value = filling;
@@ -250,60 +276,14 @@ export function mount(host) {
     drawUnseen();
   }
 
-  /** Patches that are gone, hatched; those that are painted over show in the picture itself. */
-  function drawHoles(/** @type {HTMLCanvasElement} */ canvas, /** @type {number} */ px) {
-    const { rows, cols } = data, hidden = hiddenOf(edits, cols), rgba = new Uint8ClampedArray(4 * rows * cols * px * px);
-    const painted = filling !== "drop" && !isWaiting();
-    for (const number of painted ? [] : hidden) {
-      const top = Math.floor(number / cols) * px, left = number % cols * px;
-      for (let r = 0; r < px; r++) for (let c = 0; c < px; c++)
-        rgba.set((r + c) % px < px / 4 ? STRIPE : HOLE, 4 * ((top + r) * cols * px + left + c));
-    }
-    paint(canvas, rows * px, cols * px, rgba);
-  }
-
-  function drawAnswer() {
-    const { words, rows_of_answers: answers } = data, before = answers[data.best_before], after = answers[data.best_after];
-    const nothing = !Object.keys(edits).length && !isWaiting();
-    const sentence = nothing ? words.unchanged
-      : before === after ? fill(words.stays, { name: before.label })
-      : fill(words.changes, { before: before.label, after: after.label });
-    find(".vd-what-verdict").textContent = sentence;
-    root.dataset.answer = after.label;
-    root.dataset.changed = String(before !== after);
-    find(".vd-what-bars").replaceChildren(...answers.map((/** @type {any} */ answer) => bar(answer)));
-    const example = data.kind === "example";
-    find(".vd-what-likeness").textContent = fill(words.likeness, { value: signed(data.likeness.toFixed(3)) });
-    find(".vd-what-like").textContent = example ? fill(words.like, { layer: data.layer_read + 1, depth: data.depth }) : "";
-    find(".vd-what-left-out").hidden = !data.left_out;
-  }
-
-  /** @param {{ label: string, example: string, before: number, after: number }} answer */
-  function bar(answer) {
-    const line = make("li", ""), share = data.kind === "class";
-    if (answer.example) Object.assign(make("img", "", line), { src: data.examples[answer.example], alt: "" });
-    make("span", "vd-label", line, answer.label);
-    const tracks = make("span", "vd-what-tracks", line);
-    for (const [name, value] of [["before", answer.before], ["after", answer.after]]) {
-      const track = make("span", "vd-track", tracks), filled = make("span", "vd-fill vd-what-" + name, track);
-      filled.style.width = 100 * Math.max(0, Number(value)) + "%";
-    }
-    /** @param {number} value */
-    const text = (value) => (share ? percent(value) + " %" : signed(value.toFixed(2)));
-    const difference = answer.after - answer.before;
-    const points = share ? (100 * difference).toFixed(1) : difference.toFixed(2);
-    make("span", "vd-number", line, text(answer.before) + " → " + text(answer.after));
-    const plus = Number(points) > 0 ? "+" : "";
-    const by = make("span", "vd-number vd-what-by", line, Number(points) ? plus + signed(points) : "±0");
-    if (share) by.title = data.words.percent_points;
-    return line;
-  }
-
   function drawChips() {
     const { words } = data, chips = chipsOf(edits);
+    const focused = find(".vd-what-chips").contains(document.activeElement);
     find(".vd-what-chips").replaceChildren(...chips.map(({ kind, values, without }) => {
       const said = { ...values };
       if (kind === "head") said.how = words["chip_how_" + values.how];
+      if (kind === "states") said.what = values.what === "patches" ? words.patches : String(values.what).toUpperCase() || words.all_tokens;
+      if (kind === "cut") said.tokens = String(values.tokens).toUpperCase();
       if (kind === "positions") said.how = words["positions_" + values.how];
       const what = fill(words["chip_" + kind], said), button = make("button", "", null, what + " ×");
       button.type = "button";
@@ -311,6 +291,10 @@ export function mount(host) {
       button.addEventListener("click", () => set(without));
       return button;
     }));
+    if (focused) {  // a chip was taken back by keyboard: to the next one, or to undo
+      const next = /** @type {HTMLElement | null} */ (find(".vd-what-chips").querySelector("button"));
+      (next ?? controls.undo).focus();
+    }
     controls.undo.disabled = !steps.canUndo;
     controls.redo.disabled = !steps.canRedo;
     controls.reset.disabled = !chips.length;
@@ -324,17 +308,21 @@ export function mount(host) {
     const registers = prefix.filter((/** @type {string} */ name) => name.startsWith("reg"));
     if (registers.length) groups.push([words.registers, registers]);
     box.hidden = !groups.length;
-    box.replaceChildren(make("span", "", null, words.unseen + " "), ...groups.map(([title, names]) => {
-      const label = make("label", ""), input = make("input", "", label);
-      input.type = "checkbox";
-      input.checked = names.every((name) => unseen.includes(name));
-      make("span", "", label, title);
-      input.addEventListener("change", () => {
-        const others = unseen.filter((name) => !names.includes(name));
-        set(withUnseen(edits, input.checked ? [...others, ...names] : others));
-      });
-      return label;
-    }));
+    const shown = [words.unseen, ...groups.map(([title]) => title)].join("|");
+    if (box.dataset.shown !== shown) {  // else a keyboard would lose its place
+      box.dataset.shown = shown;
+      box.replaceChildren(make("span", "", null, words.unseen + " "), ...groups.map(([title, names]) => {
+        const label = make("label", ""), input = make("input", "", label);
+        input.type = "checkbox";
+        make("span", "", label, title);
+        input.addEventListener("change", () => {
+          const others = unseenOf(edits).filter((name) => !names.includes(name));
+          set(withUnseen(edits, input.checked ? [...others, ...names] : others));
+        });
+        return label;
+      }));
+    }
+    box.querySelectorAll("input").forEach((input, i) => { input.checked = groups[i][1].every((name) => unseen.includes(name)); });
   }
 
   function drawMaps() {
@@ -343,17 +331,27 @@ export function mount(host) {
     controls.layer.value = String(layer + 1);
     find(".vd-layer-number").textContent = layer + 1 + " / " + data.depth;
     const options = [[-1, words.all_heads], ...Array.from({ length: data.heads }, (_, i) => [i, words.head + " " + (i + 1)])];
-    controls.head.replaceChildren(...options.map(([value, name]) =>
-      Object.assign(make("option", "", null, String(name)), { value: String(value) })));
+    const headsShown = options.map(([, name]) => name).join("|");
+    if (controls.head.dataset.shown !== headsShown) {
+      controls.head.dataset.shown = headsShown;
+      controls.head.replaceChildren(...options.map(([value, name]) =>
+        Object.assign(make("option", "", null, String(name)), { value: String(value) })));
+    }
     controls.head.value = String(Math.min(head, data.heads - 1));
-    find(".vd-prefixes").replaceChildren(...data.prefix.map((/** @type {string} */ name, /** @type {number} */ i) => {
-      const button = make("button", "", null, name.toUpperCase());
-      button.type = "button";
-      button.title = data.prefix_titles[i];
-      button.setAttribute("aria-pressed", String(name === token));
-      button.addEventListener("click", () => { token = name; choose(); });
-      return button;
-    }));
+    const box = find(".vd-prefixes"), shown = data.prefix.join();
+    if (box.dataset.shown !== shown) {
+      box.dataset.shown = shown;
+      box.replaceChildren(...data.prefix.map((/** @type {string} */ name) => {
+        const button = make("button", "", null, name.toUpperCase());
+        button.type = "button";
+        button.addEventListener("click", () => { token = name; choose(); });
+        return button;
+      }));
+    }
+    [...box.children].forEach((button, i) => {
+      button.setAttribute("title", data.prefix_titles[i]);
+      button.setAttribute("aria-pressed", String(data.prefix[i] === token));
+    });
     const [row, col] = token.split(",").map(Number);
     const at = token.includes(",") ? { row, col } : null;
     find(".vd-what-from").textContent = at ? fill(words.token_at, { row: row + 1, col: col + 1 }) : "";
@@ -362,10 +360,16 @@ export function mount(host) {
 
   // Once everything is there that it draws on
   follow(host, root, (value) => {
-    if (!value.data.words && !data) return false;  // a part of what has not come yet
-    data = { ...value.data, words: value.data.words ?? data.words, examples: value.data.examples ?? data.examples };
-    if (value.data.words) translate(host.element, data.words);
+    if (!value.data.words && (!data || value.data.question !== data.question)) return false;  // of what is not shown
     sentAt = -Infinity;
+    data = { ...(value.data.error ? data : {}), ...value.data, words: value.data.words ?? data.words, examples: value.data.examples ?? data.examples };
+    if (value.data.words) translate(host.element, data.words);
+    if (value.data.error) {
+      find(".vd-what-verdict").textContent = value.data.error;
+      drawChanges();
+      send();
+      return true;
+    }
     if (value.picture) picture = value.picture.url;
     if ((data.adopt || data.left_out) && !wanted) {
       steps.add(data.edits);
