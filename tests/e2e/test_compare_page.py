@@ -47,7 +47,7 @@ def test_one_pointer_marks_the_same_place_in_every_column_without_a_request(visi
     open_tab(visitor)
     visitor.page.locator(PAIR).check()
     until_columns(visitor, 3)
-    visitor.wait("() => document.querySelectorAll('.vd-cmp-matrix').length === 2")
+    visitor.wait("() => document.querySelectorAll('.vd-cmp-matrix').length === 3")
     visitor.settle()
     before = [painted(visitor, column, 1) for column in range(3)]
     asked = visitor.requests_during(lambda: point(visitor, 0, 0.8, 0.3))
