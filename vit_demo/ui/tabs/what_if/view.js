@@ -17,6 +17,7 @@ import { mountSwitches } from "./switches.js";
 
 const PARTS = ["attention", "mlp"];
 const GIVE_UP_MS = 15_000; // after which an answer is no longer waited for
+const DIM_AFTER_MS = 400; // an answer that comes sooner repaints once, not three times
 const LOOKED_AT = 0.6; // of a head's attention on patches: what “where this head looks” takes away
 export const CHANGE = "vd-what-if-change"; // what a scan asks for, on the document
 export const ANSWER = "vd-what-if-answer"; // what came of it
@@ -34,7 +35,7 @@ export function mount(host) {
   let layer = 0, head = -1, token = "cls", times = 0, filling = "drop";
   /** @type {Record<string, unknown> | null} what is to be asked once the answer under way is there */
   let wanted = null;
-  let sentAt = -Infinity, picture = "";
+  let sentAt = -Infinity, picture = "", dimming = 0;
   /** @type {Place | null} */
   let cursor = null;
   /** @type {boolean | null} whether the stroke under way takes away (true) or puts back */
@@ -253,7 +254,9 @@ export function mount(host) {
   /** What the visitor has changed, before the answer to it is there. */
   function drawChanges() {
     const { rows, cols, words } = data, waiting = isWaiting();
-    root.classList.toggle("vd-waiting", waiting);
+    window.clearTimeout(dimming);
+    if (waiting) dimming = window.setTimeout(() => root.classList.toggle("vd-waiting", isWaiting()), DIM_AFTER_MS);
+    else root.classList.remove("vd-waiting");
     root.dataset.waiting = String(waiting);
     const painted = filling !== "drop" && !isWaiting();  // then the picture itself shows them
     paintHoles(holes, painted ? [] : hiddenOf(edits, cols), rows, cols);
