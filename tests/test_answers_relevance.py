@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from vit_demo.analysis import relevance as analysis
-from vit_demo.answers import relevance as answers
+from vit_demo.answers.parts import PART_TOKENS
 from vit_demo.contract import DemoError, RelevanceOptions, SizeChoice
 from vit_demo.contract.relevance import LONG_METHODS, METHODS, QUICK_METHODS, SIGNED_METHODS
 from vit_demo.edits import Edits
@@ -213,7 +213,7 @@ def test_one_backward_pass_serves_all_methods_of_a_target(explainer, folder, cou
 
 @pytest.mark.parametrize("method", LONG_METHODS)
 def test_parts_of_a_long_method_add_up_to_the_whole(shared, folder, method, monkeypatch):
-    monkeypatch.setitem(answers.PART_TOKENS, "cpu", 200)  # eight pictures a part
+    monkeypatch.setitem(PART_TOKENS, "cpu", 200)  # eight pictures a part
     ask = lambda part: shared.relevance(picture(), folder, SizeChoice(), 0, (method,), SHORT, part)  # noqa: E731
     whole = ask(None).maps[0]
     assert whole.parts > 1

@@ -119,27 +119,21 @@ def test_a_patch_outside_is_named_as_it_was_written(token, said, model, picture,
     assert "from 1 to 3" in err
 
 
+EXAMPLES = {"attention_from_python": ("head ", 3), "what_if": ("class token and registers", 2)}  # 3 heads, 2 layers
+
+
 @pytest.mark.slow
-def test_the_example_script_runs_as_its_first_line_says(model, tmp_path):
-    script = ROOT / "examples" / "attention_from_python.py"
-    assert "python examples/attention_from_python.py" in script.read_text().splitlines()[0]
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_script_runs_as_its_first_line_says(name, model, tmp_path):
+    script = ROOT / "examples" / f"{name}.py"
+    assert f"python examples/{name}.py" in script.read_text().splitlines()[0]
     command = [sys.executable, str(script), str(ROOT / "examples" / "dog.jpg"), model]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("head ") == 3
-
-
-@pytest.mark.slow
-def test_the_what_if_example_runs_as_its_first_line_says(model, tmp_path):
-    script = ROOT / "examples" / "what_if.py"
-    assert "python examples/what_if.py" in script.read_text().splitlines()[0]
-    command = [sys.executable, str(script), str(ROOT / "examples" / "dog.jpg"), model]
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "becomes" in done.stdout
-    assert done.stdout.count("class token and registers") == done.stdout.count("\nlayer ")
+    line, count = EXAMPLES[name]
+    assert done.stdout.count(line) == count
+    assert name != "what_if" or "becomes" in done.stdout
 
 
 def test_attention_adds_up_and_counts_from_one(model, picture, capsys):

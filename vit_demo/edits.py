@@ -157,10 +157,8 @@ class Edits:
             if head is not None:
                 _number("patch_in", "head", head, config.heads, first)
         left = grid.num_patches - len(self.drop)
-        reads_patches = config.num_classes > 0 and config.pool in ("avg", "token+avg", "map")
-        only_patches = reads_patches and not config.pool_includes_prefix
         _require(
-            left > 0 or (grid.num_prefix_tokens > 0 and not only_patches),
+            left > 0 or (grid.num_prefix_tokens > 0 and not config.needs_patches),
             "drop leaves no patch, and this model's answer is read from patches: keep one",
         )
         has_rope = config.rope is not None

@@ -133,6 +133,8 @@ class Engine:
             if name in named:
                 named[name] = tidied(named[name])
                 revisions.append(self.load(named[name]).revision)  # where no place is held: a download takes minutes
+        if "models" in named:
+            named["models"] = tuple(map(tidied, named["models"]))
         for one in named.get("models", ()):
             with suppress(DemoError):  # the answer says which of several cannot be had
                 revisions.append(self.load(one).revision)

@@ -8,6 +8,7 @@ import timm
 import torch
 from PIL import Image
 
+from vit_demo.answers import parts
 from vit_demo.contract import DemoError, SizeChoice, TokenQuery
 from vit_demo.edits import Cut, Edits
 from vit_demo.explain import Explainer
@@ -232,7 +233,7 @@ def test_a_scan_over_states_ends_where_the_other_picture_is(explainer, classifie
 
 @pytest.mark.parametrize("kind", ["heads", "layers", "patches", "states"])
 def test_parts_of_a_scan_make_the_whole(explainer, classifier, kind, monkeypatch):
-    monkeypatch.setattr("vit_demo.answers.scan.PART_TOKENS", 100)
+    monkeypatch.setitem(parts.PART_TOKENS, "cpu", 100)
     explainer._engine.answers.clear()
     whole = explainer.scan(picture(9), classifier[1], kind=kind, target=0, other=picture(5))
     made = explainer.scan(picture(9), classifier[1], kind=kind, target=0, other=picture(5), part=0)

@@ -51,8 +51,8 @@ def drag(visitor, first: tuple[int, int], last: tuple[int, int]) -> None:
 
 def head(visitor, layer: int, number: int, heads: int = 6):
     """The switch of a head, both counted from 0."""
-    depth = visitor.page.locator(".vd-what-heads .vd-what-cols > span").count()
-    assert visitor.page.locator(".vd-what-heads .vd-what-rows > span").count() == heads
+    depth = visitor.page.locator(".vd-what-heads .vd-frame-cols > span").count()
+    assert visitor.page.locator(".vd-what-heads .vd-frame-rows > span").count() == heads
     return visitor.page.locator(".vd-what-heads .vd-what-sheet > span").nth(number * depth + layer)
 
 
@@ -223,7 +223,8 @@ def test_a_scans_cell_makes_its_change_above(visit):
     value = float(words.rpartition(" ")[2].replace("−", "-"))
     assert float(changed.replace("−", "-")) == pytest.approx(value, abs=0.006)
     run_scan(visitor, "states")
-    assert visitor.page.locator(".vd-what-scan .vd-what-rows span").all_inner_texts() == ["CLS", say("what_if.patches")]
+    lines = visitor.page.locator(".vd-what-scan .vd-frame-rows span").all_inner_texts()
+    assert lines == ["CLS", say("what_if.patches")]
 
 
 def test_the_game_tells_what_the_methods_need_after_the_visitors_turn(visit):

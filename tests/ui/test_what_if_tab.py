@@ -30,7 +30,7 @@ def other(image) -> Picture:
 
 
 def shown(state, edits=None, target=None, other=None):
-    return what_if.show(state, edits or {}, target, other, "heads", "mean")
+    return what_if.show(state, edits or {}, other, target, "heads", "mean")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -104,7 +104,7 @@ def test_a_token_that_this_grid_does_not_have_gives_way_to_the_first(state):
 
 def test_a_change_is_answered_without_words_and_pictures_again(state):
     event = {"edits": DROPPED, "layer": 1, "head": 2, "token": "1,4", "times": 7}
-    updates = what_if.changed(state(), event, None, None)
+    updates = what_if.changed(state(), event, None)
     value = updates["what_if"]
     assert value["picture"] is None
     assert "words" not in value["data"]
@@ -115,21 +115,21 @@ def test_a_change_is_answered_without_words_and_pictures_again(state):
 
 
 def test_a_picture_whose_pixels_change_comes_with_the_answer(state):
-    data = what_if.changed(state(), {"edits": {"hide": [[0, 0]]}}, None, None)["what_if"]["data"]
+    data = what_if.changed(state(), {"edits": {"hide": [[0, 0]]}}, None)["what_if"]["data"]
     assert data["seen"].startswith("data:image/jpeg")
-    assert not what_if.changed(state(), {"edits": DROPPED}, None, None)["what_if"]["data"]["seen"]
+    assert not what_if.changed(state(), {"edits": DROPPED}, None)["what_if"]["data"]["seen"]
 
 
 @pytest.mark.parametrize("edits", [None, [], {"nonsense": 1}, {"drop": [[1, 2, 3]]}, {"temperature": "x"}])
 def test_edits_of_another_form_are_refused_in_a_sentence(state, edits):
-    updates = what_if.changed(state(), {"edits": edits, "times": 4}, None, None)
+    updates = what_if.changed(state(), {"edits": edits, "times": 4}, None)
     assert "does not fit" in updates["what_if"]["data"]["error"]
     assert updates["what_if"]["data"]["times"] == 4
     assert "what_if_edits" not in updates  # what was there stays
 
 
 def test_what_a_method_calls_relevant_is_taken_away_too(state):
-    value = what_if.changed(state(), {"edits": {"drop": [[0, 0]]}, "relevant": "chefer"}, None, None)["what_if"]
+    value = what_if.changed(state(), {"edits": {"drop": [[0, 0]]}, "relevant": "chefer"}, None)["what_if"]
     best = state().explainer.targets(state().image, HEAD).best[0]
     values = state().explainer.relevance(state().image, HEAD, target=best, methods=("chefer",)).maps[0].values
     order = np.argsort(-values, axis=None)[:3]  # a fifth of 15
@@ -140,14 +140,14 @@ def test_what_a_method_calls_relevant_is_taken_away_too(state):
 
 def test_states_are_taken_from_the_second_picture_if_there_is_one(state, explainer, other):
     edits = {"patch_in": [[1, ["cls"], None]]}
-    what_if.changed(state(), {"edits": edits}, None, other)
+    what_if.changed(state(), {"edits": edits}, other)
     assert explainer.calls[-1][1][-1] == other.pixels.shape
-    without = what_if.changed(state(), {"edits": edits}, None, None)
+    without = what_if.changed(state(), {"edits": edits}, None)
     assert not explainer.calls[-1][1][2]
     assert without["what_if"]["data"]["left_out"]  # there is nothing to take them from
-    refused = what_if.changed(state(), {"edits": edits}, None, DemoError("picture.gone"))
+    refused = what_if.changed(state(), {"edits": edits}, DemoError("picture.gone"))
     assert DemoError("picture.gone").say("en") == refused["what_if"]["data"]["error"]
-    again = what_if.other_changed(state(), edits, None, other)
+    again = what_if.other_changed(state(), edits, other)
     assert again["what_if"]["data"]["edits"] == edits
 
 
@@ -166,9 +166,9 @@ def test_changes_that_cannot_be_had_together_do_not_keep_the_tab_shut(state, exp
 
 
 def test_an_answer_names_what_it_was_asked_of(state):
-    one = what_if.changed(state(), {"edits": DROPPED}, None, None)["what_if"]["data"]["question"]
+    one = what_if.changed(state(), {"edits": DROPPED}, None)["what_if"]["data"]["question"]
     assert one == shown(state())[0]["what_if"]["data"]["question"]
-    other = what_if.changed(state(model=FEATURES), {"edits": DROPPED}, None, None)["what_if"]["data"]["question"]
+    other = what_if.changed(state(model=FEATURES), {"edits": DROPPED}, None)["what_if"]["data"]["question"]
     assert one != other
 
 
@@ -252,7 +252,7 @@ def test_a_link_opens_with_its_changes():
 def test_the_lines_of_a_download_run_and_give_its_numbers(state, monkeypatch, tmp_path, image):
     import vit_demo.explain
 
-    made = what_if.download(state(), {**DROPPED, "heads": [[[1, 0], "zero"]]}, None, None)
+    made = what_if.download(state(), {**DROPPED, "heads": [[[1, 0], "zero"]]}, None)
     explainer = state().explainer
     monkeypatch.setattr(vit_demo.explain, "Explainer", lambda: explainer)
     lines = made.code.replace('Image.open("picture.png")', "PICTURE")

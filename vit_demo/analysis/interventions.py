@@ -10,13 +10,12 @@ import torch
 from torch import Tensor
 
 from vit_demo.analysis.attention import row_of
+from vit_demo.analysis.perturbation import TOKENS_AT_ONCE
 from vit_demo.analysis.relevance import Target, score
 from vit_demo.edits import Edits
 from vit_demo.model.editing import LayerEdits, Plan, head_change, make_plan
 from vit_demo.model.trace import Trace
 from vit_demo.model.vit import VisionTransformer
-
-TOKENS_AT_ONCE = 2048  # bounds the memory of a batch: ten pictures of 14×14 patches, one of 37×37
 
 
 class PartTrace(Trace):
@@ -96,7 +95,7 @@ def without_heads(
     (arXiv 1905.10650), by zeros. The heads of a layer are a batch.
     """
     values = []
-    for heads in torch.arange(model.config.heads).split(_at_once(trace)):
+    for heads in torch.arange(model.config.heads).split(left_at_once(trace, trace.grid.num_patches)):
         changes = tuple(
             (at, int(head), head_change(how, None if of_examples is None else of_examples[head]))
             for at, head in enumerate(heads)
@@ -127,7 +126,7 @@ def with_states_of(model: VisionTransformer, target: Target, trace: Trace, other
         ]
     )
     values = []
-    for some in mixed.split(_at_once(trace)):
+    for some in mixed.split(left_at_once(trace, trace.grid.num_patches)):
         values.append(_from(model, target, trace, some, layer + 1))
     return torch.cat(values)
 
@@ -143,11 +142,8 @@ def _from(
 
 def read_without_patches(model: VisionTransformer, target: Target) -> bool:
     """Whether a target can be read where no patch is left: from prefix tokens alone."""
-    config = model.config
-    if target.index is None:
-        return config.num_prefix_tokens > 0
-    reads_patches = config.pool in ("avg", "map", "token+avg") and not config.pool_includes_prefix
-    return config.num_prefix_tokens > 0 and not reads_patches
+    of_patches = target.index is not None and model.config.needs_patches
+    return model.config.num_prefix_tokens > 0 and not of_patches
 
 
 def scores_of_left(
@@ -158,29 +154,36 @@ def scores_of_left(
 
     Raises ValueError where a mask leaves nothing that the answer is read from.
     """
-    grid, prefix = trace.grid, trace.grid.num_prefix_tokens
-    tables, found = model.rope_tables(grid), keep.new_empty(len(keep), dtype=torch.float32)
+    found = keep.new_empty(len(keep), dtype=torch.float32)
     counts = keep.flatten(1).sum(dim=1).round().long()
     if counts.min() == 0 and not read_without_patches(model, target):
         raise ValueError("a mask keeps no patch, and this model's answer is read from patches")
     for count in counts.unique().tolist():
         which = (counts == count).nonzero().flatten()
-        if count == grid.num_patches:  # nothing is missing: that pass is there
+        if count == trace.grid.num_patches:  # nothing is missing: that pass is there
             found[which] = score(model, target, trace.layers[target.layer].residual, probability).float().cpu()
             continue
-        for some in which.split(max(1, TOKENS_AT_ONCE // (prefix + count))):
-            patches = keep[some].flatten(1).round().nonzero()[:, 1].reshape(len(some), count)
-            first = torch.arange(prefix).expand(len(some), -1)
-            kept = torch.cat([first, patches + prefix], dim=1).to(trace.embedded.device)
-            plan = Plan(Edits(), grid, kept, {})
-            x, left = plan.left(trace.embedded.expand(len(some), -1, -1), tables)
-            residual = model.through(x, left, 0, target.layer)
+        for some in which.split(left_at_once(trace, count)):
+            residual = residual_of_left(model, trace, keep[some], target.layer)
             found[some] = score(model, target, residual, probability).float().cpu()
     return found
 
 
-def _at_once(trace: Trace) -> int:
-    return max(1, TOKENS_AT_ONCE // trace.grid.num_tokens)
+def residual_of_left(model: VisionTransformer, trace: Trace, keep: Tensor, layer: int) -> Tensor:
+    """The residual stream (M, n, D) at a layer's output when only the patches of masks `keep` (M, rows, cols), which
+    keep equally many, enter the blocks."""
+    grid, prefix = trace.grid, trace.grid.num_prefix_tokens
+    patches = keep.flatten(1).round().nonzero()[:, 1].reshape(len(keep), -1)
+    first = torch.arange(prefix).expand(len(keep), -1)
+    kept = torch.cat([first, patches + prefix], dim=1).to(trace.embedded.device)
+    plan = Plan(Edits(), grid, kept, {})
+    x, tables = plan.left(trace.embedded.expand(len(keep), -1, -1), model.rope_tables(grid))
+    return model.through(x, tables, 0, layer)
+
+
+def left_at_once(trace: Trace, patches: int) -> int:
+    """How many pictures of so many patches a batch may hold."""
+    return max(1, TOKENS_AT_ONCE // (trace.grid.num_prefix_tokens + patches))
 
 
 def head_means(trace: Trace) -> Tensor:

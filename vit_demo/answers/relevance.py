@@ -10,6 +10,7 @@ import torch
 from vit_demo.analysis import interventions, perturbation
 from vit_demo.analysis import relevance as analysis
 from vit_demo.analysis.relevance import Gradients
+from vit_demo.answers.parts import ms_since, passes_at_once
 from vit_demo.answers.targets import Subject, check_options, check_range, checked_baseline, occlusion_window, subject_of
 from vit_demo.contract import (
     DemoError,
@@ -27,9 +28,6 @@ UNITS: dict[str, RelevanceUnit] = {"attention": "share", "rollout": "share", "gr
 UNITS |= {"chefer": "relative", "legrad": "relative", "grad_cam": "relative"}
 WALKED = ("rollout", "gradient_rollout", "chefer")
 NEED_GRADIENTS = ("gradient_rollout", "chefer", "legrad", "grad_cam", "gradient_input")
-# How much one part of a long method computes: a second or so on two cores with a small model, then it can be stopped.
-PART_TOKENS = {"cpu": 2048}
-PART_TOKENS_ELSEWHERE = 65536
 BACKWARD_COST = 3  # a forward and a backward pass take about as long as three forward passes
 
 
@@ -76,7 +74,7 @@ def _quick_maps(
     if set(methods) & set(NEED_GRADIENTS):
         started = time.perf_counter()
         gradients, cached = _gradients(subject)
-        shared_ms = 0.0 if cached else _ms_since(started)
+        shared_ms = 0.0 if cached else ms_since(started)
     trace, vit = subject.run.trace, subject.loaded.model
     walked, found = set(methods) & set(WALKED), {}
     with subject.engine.computing(long=True):
@@ -92,7 +90,7 @@ def _quick_maps(
             options.discard,
             options.start_layer,
         )
-        walk_ms = _ms_since(started)
+        walk_ms = ms_since(started)
         for method in methods:
             if method in LONG_METHODS:
                 continue
@@ -106,7 +104,7 @@ def _quick_maps(
             else:
                 raise ValueError(f"{method} needs the backward pass: it is missing in NEED_GRADIENTS")
             values = values.cpu().numpy()
-            elapsed_ms = _ms_since(started) + (walk_ms / len(walked) if method in walked else 0.0)
+            elapsed_ms = ms_since(started) + (walk_ms / len(walked) if method in walked else 0.0)
             found[method] = _as_map(subject, method, values, elapsed_ms)
     return found, shared_ms
 
@@ -151,8 +149,7 @@ def _long_map(subject: Subject, method: str, options: RelevanceOptions, part: in
         pixels, baseline = subject.pixels, subject.baseline(options.baseline)
         fractions, weights = perturbation.quadrature(options.steps)
         masks = _masks(method, options, grid.shape)
-    tokens = PART_TOKENS.get(engine.hardware.device, PART_TOKENS_ELSEWHERE)
-    at_once = max(1, tokens // grid.num_tokens)
+    at_once = passes_at_once(engine, grid.num_tokens)
     if masks is None:
         step = max(1, at_once // BACKWARD_COST)
         chosen, parts = _part_of(method, options.steps, step, part)
@@ -178,7 +175,7 @@ def _long_map(subject: Subject, method: str, options: RelevanceOptions, part: in
                 values = perturbation.occlusion_map(rise, masks, chosen)
             else:
                 values = perturbation.random_mask_map(-rise, masks, chosen)
-    return _as_map(subject, method, values.cpu().numpy(), _ms_since(started), parts, part)
+    return _as_map(subject, method, values.cpu().numpy(), ms_since(started), parts, part)
 
 
 def _masks(method: str, options: RelevanceOptions, grid: tuple[int, int]) -> torch.Tensor | None:
@@ -212,8 +209,7 @@ def _scores_of_left(subject: Subject, masks: torch.Tensor, probability: bool) ->
     vit, trace, found = subject.loaded.model, subject.run.trace, torch.empty(len(masks))
     counts = masks.flatten(1).sum(dim=1)
     for count in counts.unique():
-        at_once = max(1, interventions.TOKENS_AT_ONCE // (trace.grid.num_prefix_tokens + int(count)))
-        for which in (counts == count).nonzero().flatten().split(at_once):
+        for which in (counts == count).nonzero().flatten().split(interventions.left_at_once(trace, int(count))):
             subject.engine.yield_to_others()
             with subject.engine.computing(long=True):
                 found[which] = interventions.scores_of_left(vit, subject.target, trace, masks[which], probability)
@@ -277,10 +273,6 @@ def faithfulness(
         target=target,
         name=subject.name,
         kind=subject.kind,
-        elapsed_ms=_ms_since(started),
+        elapsed_ms=ms_since(started),
         info=subject.run.info,
     )
-
-
-def _ms_since(started: float) -> float:
-    return 1000 * (time.perf_counter() - started)

@@ -9,17 +9,16 @@ import numpy as np
 from torch import Tensor
 
 from vit_demo.analysis import interventions, relevance
+from vit_demo.answers.parts import ms_since, passes_at_once, slices_of
 from vit_demo.answers.readers import best_target
 from vit_demo.answers.targets import Subject, subject_of
-from vit_demo.answers.what_if import example_heads, ms_since, source_of
+from vit_demo.answers.what_if import example_heads, source_of
 from vit_demo.contract import SCANS, DemoError, Scan, ScanHow, ScanKind, SizeChoice
 from vit_demo.engine import Engine, Run, long_work
 from vit_demo.grid import PatchGrid
 from vit_demo.model import Trace
 
 MOST_PLACES = 256  # of patches dropped one at a time; on a larger grid squares of them
-PART_TOKENS = 4096  # how much one part of the scan over patches computes on a CPU: a second or so
-PART_TOKENS_ELSEWHERE = 131072
 
 
 @long_work
@@ -121,12 +120,3 @@ def _scan_means(engine: Engine, model: str, how: ScanHow, run: Run) -> Tensor | 
 def window_of(grid: PatchGrid) -> int:
     """The side of the squares of patches that are dropped together, so that there are at most MOST_PLACES or so."""
     return max(1, math.ceil(math.sqrt(grid.num_patches / MOST_PLACES)))
-
-
-def slices_of(count: int, at_once: int) -> list[slice]:
-    return [slice(start, min(count, start + at_once)) for start in range(0, count, at_once)]
-
-
-def passes_at_once(engine: Engine, tokens: int) -> int:
-    most = PART_TOKENS if engine.hardware.device == "cpu" else PART_TOKENS_ELSEWHERE
-    return max(1, most // tokens)

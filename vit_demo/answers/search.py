@@ -9,15 +9,13 @@ import torch
 from torch import Tensor
 
 from vit_demo.analysis import interventions
-from vit_demo.answers.readers import Reader, best_target, reader_of
+from vit_demo.answers.parts import ms_since, passes_at_once, slices_of
+from vit_demo.answers.readers import Reader, reader_of, reader_values
 from vit_demo.answers.relevance import relevance as relevance_maps
-from vit_demo.answers.scan import passes_at_once, slices_of, window_of
+from vit_demo.answers.scan import window_of
 from vit_demo.answers.targets import Subject, subject_of
-from vit_demo.answers.what_if import checked_edits, ms_since
 from vit_demo.contract import DEFAULT_OPTIONS, SEARCHES, DemoError, Search, SearchMethod, SizeChoice
-from vit_demo.edits import Edits
 from vit_demo.engine import Engine, long_work
-from vit_demo.model.editing import Plan
 
 CANDIDATES = 4  # of the greedy search: how many patches are tried again at each step
 MOST_TRIED_STEPS = 16  # after which the greedy search goes on in its last order, without trying again
@@ -29,9 +27,9 @@ def fewest_patches(engine: Engine, image: np.ndarray, model: str, size: SizeChoi
     started = time.perf_counter()
     if method not in SEARCHES:
         raise DemoError("what_if.no_such_scan", name=str(method)[:40], names=", ".join(SEARCHES))
-    loaded = engine.load(model)
-    reader = reader_of(engine, image, model, loaded)
-    subject = subject_of(engine, image, model, size, best_target(engine, image, model, size))
+    reader = reader_of(engine, image, model, engine.load(model))
+    unchanged = reader_values(engine, reader, engine.run(image, model, size).trace)
+    subject = subject_of(engine, image, model, size, reader.best(unchanged))
     tried = _Tries(engine, subject, reader)
     if method == "greedy":
         order = _greedy(tried)
@@ -67,18 +65,11 @@ class _Tries:
 
     def best(self, dropped: list[int]) -> int:
         """The best answer without these patches (numbers from 0, row by row)."""
-        run, vit = self.subject.run, self.subject.loaded.model
-        grid = run.info.grid
-        edits = Edits(drop=tuple(divmod(patch, grid.cols) for patch in dropped))
-        checked_edits(edits, self.subject.loaded, run)
+        vit, trace = self.subject.loaded.model, self.subject.run.trace
         self.engine.yield_to_others()
         self.passes += 1
         with self.engine.computing(long=True):
-            gone = {grid.token_of_patch(*patch) for patch in edits.drop}
-            left = torch.tensor([t for t in range(grid.num_tokens) if t not in gone], device=run.trace.embedded.device)
-            plan = Plan(Edits(), grid, left, {})
-            x, tables = plan.left(run.trace.embedded, vit.rope_tables(grid))
-            residual = vit.through(x, tables, 0, self.reader.layer)
+            residual = interventions.residual_of_left(vit, trace, self._keep(dropped)[None], self.reader.layer)
             return self.reader.best(self.reader.values(residual))
 
     def scores(self, sets: list[list[int]]) -> list[float]:

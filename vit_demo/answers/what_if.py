@@ -12,6 +12,7 @@ from vit_demo.analysis import interventions
 from vit_demo.analysis.attention import attention_rows
 from vit_demo.answers.attention import checked_layer
 from vit_demo.answers.examples import COMPARED_SIDE
+from vit_demo.answers.parts import ms_since
 from vit_demo.answers.readers import Reader, reader_of, reader_values
 from vit_demo.checkpoints.load import LoadedModel
 from vit_demo.contract import DemoError, SizeChoice, TokenQuery, WhatIf
@@ -193,7 +194,3 @@ def synchronise(tensor: Tensor) -> None:
     """Waits until a tensor is computed: on a GPU a call returns before."""
     if tensor.is_cuda:
         torch.cuda.synchronize()
-
-
-def ms_since(started: float) -> float:
-    return 1000 * (time.perf_counter() - started)

@@ -64,7 +64,7 @@ class Comparison:
 
 
 def compared_models(models: Sequence[str]) -> tuple[str, ...]:
-    """Their names without blanks around them, counted before any of them is loaded. Raises DemoError for too many."""
+    """Their names, counted before any of them is loaded. Raises DemoError for too many."""
     if not 1 <= len(models) <= MOST_COMPARED:
         raise DemoError("compare.too_many", count=len(models), most=MOST_COMPARED)
-    return tuple(str(model).strip() for model in models)
+    return tuple(models)

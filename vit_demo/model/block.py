@@ -80,9 +80,10 @@ class Block(nn.Module):
     def forward(
         self, x: Tensor, rope: tuple[Tensor, Tensor] | None, trace: Trace | None, edits: LayerEdits | None = None
     ) -> Tensor:
-        attended = self._attended(x, rope, trace, edits)  # also where it is skipped: the trace shows what it would do
         if edits is None or not edits.skip_attention:
-            x = x + attended
+            x = x + self._attended(x, rope, trace, edits)
+        elif trace is not None:
+            self._attended(x, rope, trace, edits)  # nothing is added, but the trace shows what it would do
         if edits is None or not edits.skip_mlp:
             x = x + self._fed_forward(x)
         if edits is not None:

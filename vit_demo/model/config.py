@@ -157,6 +157,11 @@ class ViTConfig:
         return self.heads if self.kv_heads is None else self.kv_heads[layer]
 
     @property
+    def needs_patches(self) -> bool:
+        """Whether the head reads the patches apart from prefix tokens, so that there must be one."""
+        return self.num_classes > 0 and self.pool in ("avg", "map", "token+avg") and not self.pool_includes_prefix
+
+    @property
     def prefix_names(self) -> tuple[str, ...]:
         names = ["cls"] * self.class_token + ["dist"] * self.distillation_token
         return (*names, *(f"reg{i + 1}" for i in range(self.num_registers)))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import gradio as gr
+import numpy as np
 
 from vit_demo.contract import DemoError, PictureError, SizeChoice
 from vit_demo.text import LANGUAGES
@@ -44,6 +45,13 @@ class SafeImage(gr.Image):
         if not payload.path:  # a data: URL in the value would pass by the upload limit
             return PictureError("picture.not_a_picture")
         return read_or_refused(lambda: read_file(payload.path))
+
+
+def picture_of(value: object) -> np.ndarray | None:
+    """The pixels (H, W, 3) of a second picture, if there is one. Raises what is wrong with it."""
+    if isinstance(value, DemoError):
+        raise value
+    return value.pixels if isinstance(value, Picture) else None
 
 
 def language_of(value: object) -> str:

@@ -15,8 +15,8 @@ from vit_demo.ui.captions import model_choices
 from vit_demo.ui.kit.choices import LenientDropdown, LenientRadio
 from vit_demo.ui.kit.download import Download, download_block, npz_bytes, python_lines
 from vit_demo.ui.kit.html import png_bytes, progress_html
-from vit_demo.ui.kit.inputs import SafeImage, number_of
-from vit_demo.ui.kit.reader import Picture
+from vit_demo.ui.kit.inputs import number_of, picture_of
+from vit_demo.ui.kit.parts import second_picture
 from vit_demo.ui.page import Page, Updates
 from vit_demo.ui.state import PageState
 from vit_demo.ui.tab import Tab
@@ -51,15 +51,7 @@ def layout(page: Page) -> None:
     page.add("compare_models", models, label="compare.models", info="compare.models_info")
     page.add("compare_second", gr.Checkbox(container=False, elem_id="vd-compare-second"), label="compare.second")
     with page.say(gr.Accordion(open=False, elem_id="vd-compare-picture"), label="compare.second_picture"):
-        other = SafeImage(
-            value=str(page.examples[1].path),
-            type="numpy",
-            sources=["upload", "clipboard"],
-            height=220,
-            buttons=[],
-            elem_id="vd-compare-other",
-        )
-        page.add("compare_other", other, label="compare.second_label")
+        second_picture(page, "compare", "compare.second_label")
     page.add("compare_depth", gr.Number(1.0, visible="hidden", elem_id="vd-compare-depth"))
     page.add("compare_progress", gr.HTML(elem_id="vd-compare-progress"))
     page.add("compare", CompareView(elem_id="vd-compare"))
@@ -132,10 +124,9 @@ def columns_of(state: PageState, models: list[str], second: bool, other: object)
     """What stands side by side, before anything is asked: the page's model first."""
     titles = {model: words for model, (words, _) in offers(state).items()}
     columns = [Column(model, titles.get(model, model), state.image) for model in (state.model, *models)]
-    if isinstance(other, DemoError):
-        raise other
-    if second and isinstance(other, Picture):
-        columns.insert(1, replace(columns[0], image=other.pixels, own_picture=True))
+    pixels = picture_of(other)
+    if second and pixels is not None:
+        columns.insert(1, replace(columns[0], image=pixels, own_picture=True))
     return columns[:MOST_COMPARED]
 
 

@@ -115,8 +115,8 @@ export function mount(host) {
   /** @param {{ rows: string, cols: string, values: number[][] }} agreement */
   function matrix({ rows, cols, values }) {
     const { words } = data, down = values.length, across = values[0].length, flat = values.flat();
-    const figure = make("figure", "vd-cmp-matrix"), frame = make("div", "vd-what-frame", figure);
-    const top = make("div", "vd-what-cols", frame), side = make("div", "vd-what-rows", frame);
+    const figure = make("figure", "vd-cmp-matrix"), frame = make("div", "vd-frame", figure);
+    const top = make("div", "vd-frame-cols", frame), side = make("div", "vd-frame-rows", frame);
     const box = make("div", "vd-stage vd-cmp-cells", frame), canvas = make("canvas", "vd-overlay", box);
     const cursor = make("div", "vd-cursor", box), bar = make("div", "vd-bar vd-bar-narrow", figure);
     cursor.hidden = true;

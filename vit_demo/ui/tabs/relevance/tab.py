@@ -15,6 +15,7 @@ from vit_demo.render.overlay import enlarge, overlay
 from vit_demo.ui.kit.choices import LenientDropdown, LenientRadio, LenientSlider
 from vit_demo.ui.kit.download import Download, download_block, npz_bytes, python_lines
 from vit_demo.ui.kit.html import png_bytes, progress_html
+from vit_demo.ui.kit.parts import run_and_stop
 from vit_demo.ui.page import LIGHT, Page, Updates
 from vit_demo.ui.state import PageState
 from vit_demo.ui.tab import Tab
@@ -71,23 +72,14 @@ def layout(page: Page) -> None:
     page.say(gr.Markdown(), value="relevance.long_heading")
     page.say(gr.Markdown(elem_classes="vd-help"), value="relevance.long_help")
     page.add("relevance_long_method", LenientRadio([], elem_id="vd-relevance-long-method"), label="relevance.method")
-    _buttons(page, "long", "relevance.compute")
+    run_and_stop(page, "relevance", "long", "relevance.compute", "relevance.stop", 200)
     page.add("relevance_progress", gr.HTML(elem_id="vd-relevance-progress"))
     page.add("relevance_long", RelevanceView(elem_id="vd-relevance-long"))
     page.say(gr.Markdown(), value="relevance.faith_heading")
     page.say(gr.Markdown(elem_classes="vd-help"), value="relevance.faith_help")
-    _buttons(page, "faith", "relevance.measure")
+    run_and_stop(page, "relevance", "faith", "relevance.measure", "relevance.stop", 200)
     page.add("relevance_curves", gr.HTML(elem_id="vd-relevance-curves"))
     download_block(page, "relevance", download, {**TARGET, **OPTIONS})
-
-
-def _buttons(page: Page, name: str, words: str) -> None:
-    """A pair of buttons: start and stop."""
-    small = dict(size="sm", scale=0)
-    with gr.Row():
-        run, stop = f"relevance_{name}_run", f"relevance_{name}_stop"
-        page.add(run, gr.Button(min_width=200, elem_id=f"vd-relevance-{name}-run", **small), value=words)
-        page.add(stop, gr.Button(min_width=100, elem_id=f"vd-relevance-{name}-stop", **small), value="relevance.stop")
 
 
 def wire(page: Page) -> None:

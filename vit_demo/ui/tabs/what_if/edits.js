@@ -16,7 +16,6 @@
 const UNCHANGED = {
   hide_with: "mean", shuffle_patches: false, positions: "keep", position_scale: 1, temperature: 1, seed: 0,
 };
-export const FILLINGS = ["drop", "mean", "blur"];
 
 /**
  * The same with some fields set; what changes nothing has no field.

@@ -35,11 +35,26 @@ export function prefixOfHead(data, which, head) {
   return head >= 0 ? maps.prefix[Math.min(head, data.heads - 1)] : maps.prefix.reduce((a, b) => a + b, 0) / data.heads;
 }
 
+/** A map over the picture, with its name and its scale. @param {HTMLElement} parent @param {string} name */
+function figure(parent, name) {
+  const made = make("figure", "", parent), stage = make("div", "vd-stage", made);
+  made.dataset.map = name;
+  stage.tabIndex = 0;
+  stage.setAttribute("role", "application");
+  make("img", "vd-picture", stage).alt = "";
+  make("canvas", "vd-overlay", stage);
+  for (const kind of ["vd-token", "vd-cursor"]) make("div", kind, stage).hidden = true;
+  make("figcaption", "", made).dataset.word = "map_" + name;
+  make("div", "vd-bar vd-bar-narrow", made);
+  return made;
+}
+
 /**
  * @param {HTMLElement} element @param {(place: Place) => void} pick a patch is clicked
  */
 export function mountMaps(element, pick) {
-  const figures = /** @type {HTMLElement[]} */ ([...element.querySelectorAll(".vd-what-maps figure")]);
+  const box = /** @type {HTMLElement} */ (element.querySelector(".vd-what-maps"));
+  const figures = ["before", "after", "difference"].map((name) => figure(box, name));
   const here = /** @type {HTMLElement} */ (element.querySelector(".vd-what-here"));
   /** @type {any} */
   let data = null;

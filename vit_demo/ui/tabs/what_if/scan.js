@@ -82,8 +82,8 @@ export function mount(host) {
       : kind === "states" ? [data.prefix.join(", ").toUpperCase() || words.prefix_tokens, words.patches] : null;
     const number = (/** @type {number} */ count) => Array.from({ length: count }, (_, i) => String(i + 1));
     const labels = (/** @type {string[]} */ all) => all.map((name) => make("span", "", null, name));
-    find(".vd-what-rows").replaceChildren(...labels(onPicture ? [] : names ?? number(rows)));
-    find(".vd-what-cols").replaceChildren(...labels(onPicture ? [] : number(cols)));
+    find(".vd-frame-rows").replaceChildren(...labels(onPicture ? [] : names ?? number(rows)));
+    find(".vd-frame-cols").replaceChildren(...labels(onPicture ? [] : number(cols)));
     find(".vd-bar-name").textContent = data.unit + (data.window > 1 ? ". " + fill(words.window, { side: data.window }) : "");
     find(".vd-low").textContent = text(-limit);
     find(".vd-high").textContent = text(limit);

@@ -57,7 +57,7 @@ export function mountSwitches(box, { off, unread, say, toggle }) {
       }
       box.style.setProperty("--cols", String(cols));
       box.style.setProperty("--rows", String(rows));
-      const side = box.querySelector(".vd-what-rows"), top = box.querySelector(".vd-what-cols");
+      const side = box.querySelector(".vd-frame-rows"), top = box.querySelector(".vd-frame-cols");
       side?.replaceChildren(...Array.from({ length: rows }, (_, i) => make("span", "", null, names ? names[i] : String(i + 1))));
       top?.replaceChildren(...Array.from({ length: cols }, (_, i) => make("span", "", null, String(i + 1))));
       draw();

@@ -15,8 +15,8 @@ from vit_demo.render.overlay import before_and_after
 from vit_demo.ui.kit.choices import LenientRadio
 from vit_demo.ui.kit.download import Download, download_block, npz_bytes, python_lines
 from vit_demo.ui.kit.html import note, png_bytes, progress_html
-from vit_demo.ui.kit.inputs import SafeImage
-from vit_demo.ui.kit.reader import Picture
+from vit_demo.ui.kit.inputs import picture_of
+from vit_demo.ui.kit.parts import run_and_stop, second_picture
 from vit_demo.ui.page import LIGHT, Page, Updates
 from vit_demo.ui.state import PageState, Selection
 from vit_demo.ui.tab import Tab
@@ -30,7 +30,7 @@ from vit_demo.ui.tabs.what_if.figures import (
     target_name,
 )
 
-QUESTION = dict(edits="what_if_edits", target="what_if_target", other="what_if_other")
+QUESTION = dict(edits="what_if_edits", other="what_if_other")
 SCANNED = dict(
     kind="what_if_scan_kind",
     how="what_if_scan_how",
@@ -60,39 +60,22 @@ def layout(page: Page) -> None:
     page.add("what_if_scan_over", over, label="what_if.scan_over")
     with page.say(gr.Accordion(open=False, elem_id="vd-what-if-second"), label="what_if.second"):
         page.say(gr.Markdown(elem_classes="vd-help"), value="what_if.second_help")
-        other = SafeImage(
-            value=str(page.examples[1].path),
-            type="numpy",
-            sources=["upload", "clipboard"],
-            height=220,
-            buttons=[],
-            elem_id="vd-what-if-other",
-        )
-        page.add("what_if_other", other, label="what_if.second_label")
-    _buttons(page, "scan", "what_if.scan_run")
+        second_picture(page, "what_if", "what_if.second_label")
+    run_and_stop(page, "what_if", "scan", "what_if.scan_run", "what_if.stop")
     page.add("what_if_progress", gr.HTML(elem_id="vd-what-if-progress"))
     page.add("what_if_scan", ScanView(elem_id="vd-what-if-scan"))
     page.say(gr.Markdown(), value="what_if.game_heading")
     page.say(gr.Markdown(elem_classes="vd-help"), value="what_if.game_help")
-    _buttons(page, "game", "what_if.game_run")
+    run_and_stop(page, "what_if", "game", "what_if.game_run", "what_if.stop")
     page.add("what_if_game", gr.HTML(elem_id="vd-what-if-game"))
     download_block(page, "what_if", download, QUESTION)
-
-
-def _buttons(page: Page, name: str, words: str) -> None:
-    """A pair of buttons: start and stop."""
-    small = dict(size="sm", scale=0)
-    with gr.Row():
-        run, stop = f"what_if_{name}_run", f"what_if_{name}_stop"
-        page.add(run, gr.Button(min_width=220, elem_id=f"vd-what-if-{name}-run", **small), value=words)
-        page.add(stop, gr.Button(min_width=100, elem_id=f"vd-what-if-{name}-stop", **small), value="what_if.stop")
 
 
 def wire(page: Page) -> None:
     parts = page.parts
     asked = page.listener(
         changed,
-        {name: component for name, component in QUESTION.items() if name != "edits"},
+        dict(other="what_if_other"),
         ("what_if", "what_if_edits"),
         extra="event",
         **dict(LIGHT, trigger_mode="multiple"),  # the view itself asks for one answer at a time
@@ -116,16 +99,16 @@ def wire(page: Page) -> None:
 
 
 def show(
-    state: PageState, edits: object, target: object, other: object, kind: object, how: object
+    state: PageState, edits: object, other: object, target: object, kind: object, how: object
 ) -> tuple[Updates, RunInfo]:
     """The answer before and after the changes that are set, as far as this model and picture know them."""
     wanted = lenient_edits(edits)
     try:
-        answer = ask(state, wanted, None, picture_of(other))
+        answer = ask(state, wanted, picture_of(other))
     except DemoError as error:  # changes that cannot be had together: the tab opens without them, and says so
         if error.key not in ("what_if.refused", "what_if.no_other"):
             raise
-        answer = replace(ask(state, NO_EDITS, None, None), left_out=True)
+        answer = replace(ask(state, NO_EDITS), left_out=True)
     targets = state.explainer.targets(*state.picture, top=TOP)
     names = [(target_name(state, targets.names[i], targets.kind), i) for i in targets.best]
     chosen = target if target in targets.best else targets.best[0]
@@ -147,7 +130,7 @@ def _choices(state: PageState, values: tuple[str, ...], phrase: str, chosen: obj
     return gr.update(choices=named, value=chosen if chosen in values else values[0])
 
 
-def changed(state: PageState, event: dict, target: object, other: object) -> Updates:
+def changed(state: PageState, event: dict, other: object) -> Updates:
     """The answer under the edits that the view sent; with `relevant`, what that method calls relevant is hidden too.
     What is refused is said in the view, which waits for every answer."""
     times = event.get("times")
@@ -158,16 +141,16 @@ def changed(state: PageState, event: dict, target: object, other: object) -> Upd
         method = event.get("relevant")
         if method in SEARCHES and method != "greedy":
             edits = with_relevant(state, edits, str(method), event.get("filling"))
-        answer = ask(state, edits, None, picture_of(other))
+        answer = ask(state, edits, picture_of(other))
     except DemoError as error:
         return {"what_if": refused_value(state, error.say(state.language), times)}
     value = answer_value(state, answer, method is not None, times, whole=False)
     return {"what_if": value, "what_if_edits": answer.edits.plain()}
 
 
-def other_changed(state: PageState, edits: object, target: object, other: object) -> Updates:
+def other_changed(state: PageState, edits: object, other: object) -> Updates:
     """The same changes with another second picture."""
-    answer = ask(state, lenient_edits(edits), None, picture_of(other))
+    answer = ask(state, lenient_edits(edits), picture_of(other))
     return {"what_if": answer_value(state, answer), "what_if_edits": answer.edits.plain()}
 
 
@@ -176,19 +159,19 @@ def remember(event: dict) -> Updates:
     return {"selection": asdict(Selection.of(event))}
 
 
-def ask(state: PageState, edits: Edits, target: int | None, other: np.ndarray | None) -> WhatIf:
+def ask(state: PageState, edits: Edits, other: np.ndarray | None = None) -> WhatIf:
     """The answer, from the page's token where this grid has it."""
     depth = state.explainer.details(state.model).depth
     if other is None and edits.patch_in:  # nothing to take states from
-        return replace(ask(state, replace(edits, patch_in=()), target, None), left_out=True)
+        return replace(ask(state, replace(edits, patch_in=())), left_out=True)
     more = dict(layer=state.selection.layer_in(depth), other=other if edits.patch_in else None, fit=True)
     try:
         query = TokenQuery.named(state.selection.token)
-        return state.explainer.what_if(*state.picture, edits, target, query, **more)
+        return state.explainer.what_if(*state.picture, edits, None, query, **more)
     except DemoError as error:
         if error.key not in ("attention.outside_grid", "attention.no_such_token"):
             raise
-        return state.explainer.what_if(*state.picture, edits, target, None, **more)
+        return state.explainer.what_if(*state.picture, edits, **more)
 
 
 def edits_of(value: object) -> Edits:
@@ -214,13 +197,6 @@ def lenient_edits(value: object) -> Edits:
         return Edits.of_plain(value)
     except ValueError:
         return NO_EDITS
-
-
-def picture_of(other: object) -> np.ndarray | None:
-    """The second picture, if there is one. Raises what is wrong with it."""
-    if isinstance(other, DemoError):
-        raise other
-    return other.pixels if isinstance(other, Picture) else None
 
 
 def with_relevant(state: PageState, edits: Edits, method: str, filling: object = "drop") -> Edits:
@@ -284,7 +260,7 @@ def play(state: PageState, edits: object) -> Iterator[Updates]:
         yield {"what_if_game": note(state.say("what_if.game_first"))}
         return
     alone = Edits(drop=mine.drop, hide=mine.hide, hide_with=mine.hide_with)  # heads switched off are no patches
-    answer = ask(state, alone, None, None)
+    answer = ask(state, alone)
     changes = answer.best_before != answer.best_after
     methods, found = (*SEARCHES[1:], SEARCHES[0]), []  # the slow one last
     for done, method in enumerate(methods):
@@ -298,11 +274,11 @@ def play(state: PageState, edits: object) -> Iterator[Updates]:
 # ---------------------------------------------------------------------------------------------------------- downloads
 
 
-def download(state: PageState, edits: object, target: object, other: object) -> Download:
+def download(state: PageState, edits: object, other: object) -> Download:
     """The picture as seen, the maps before, after and their difference, their numbers, and the lines that compute them
     again."""
     wanted = lenient_edits(edits)
-    answer = ask(state, wanted, None, picture_of(other))
+    answer = ask(state, wanted, picture_of(other))
     files = {"what-if-saw.png": png_bytes(answer.seen)}
     arrays = {"answers": np.array(answer.names), "before": answer.before, "after": answer.after}
     axes = dict.fromkeys(arrays, "answer")
@@ -334,7 +310,7 @@ TAB = Tab(
     name="what_if",
     layout=layout,
     show=show,
-    inputs=dict(**QUESTION, kind="what_if_scan_kind", how="what_if_scan_how"),
+    inputs=dict(**QUESTION, target="what_if_target", kind="what_if_scan_kind", how="what_if_scan_how"),
     outputs=(
         "what_if",
         "what_if_edits",

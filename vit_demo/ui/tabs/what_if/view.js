@@ -368,8 +368,12 @@ export function mount(host) {
     data = { ...(value.data.error ? data : {}), ...value.data, words: value.data.words ?? data.words, examples: value.data.examples ?? data.examples };
     if (value.data.words) translate(host.element, data.words);
     if (value.data.error) {
+      if (!wanted) {  // what was refused is taken back: nothing old stands under new changes
+        if (JSON.stringify(steps.now) === JSON.stringify(edits)) steps.go(-1);
+        edits = data.edits;
+      }
+      draw();
       find(".vd-what-verdict").textContent = value.data.error;
-      drawChanges();
       send();
       return true;
     }
