@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import gradio as gr
 import numpy as np
 import pytest
 
@@ -52,6 +53,14 @@ def test_alone_the_pages_model_stands_beside_a_second_picture(state, other):
     assert info.model_id == HEAD
     assert (first["shared"], second["shared"]) == (2, 2)  # one model: one basis
     assert not updates["compare"]["data"]["agreements"]
+
+
+def test_the_second_picture_is_never_the_pages_own(state, examples, other):
+    own = Picture(examples[1].picture(), examples[1].digest)
+    updates, _ = compare.show(state(image=own.pixels, digest=own.digest), [], True, own, None)
+    assert updates["compare_other"] == str(examples[0].path)
+    updates, _ = compare.show(state(image=own.pixels, digest=own.digest), [], True, other, None)
+    assert updates["compare_other"] == gr.skip()
 
 
 def test_models_that_are_on_disk_stand_beside_it_with_their_agreement(state, on_disk, explainer, other):

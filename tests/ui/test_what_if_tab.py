@@ -190,6 +190,14 @@ def test_a_scan_fills_its_map_part_by_part(state, explainer, other, kind):
     assert all((args[5] is None) == (kind != "states") for args in asked)
 
 
+def test_states_never_come_from_the_pages_own_picture(state, explainer, examples):
+    own = Picture(examples[1].picture(), examples[1].digest)
+    edits = {"patch_in": [[1, ["cls"], None]]}
+    updates, _ = shown(state(image=own.pixels, digest=own.digest), edits, other=own)
+    assert updates["what_if_other"] == str(examples[0].path)
+    assert any(call[1][-1] == examples[0].picture().shape for call in explainer.calls)
+
+
 def test_a_scan_over_the_examples_is_their_mean(state, explainer, examples, other):
     steps = list(what_if.run_scan(state(examples=examples[:3]), "layers", "mean", 1, other, True))
     assert len(steps) == 4

@@ -16,7 +16,7 @@ from vit_demo.ui.kit.choices import LenientDropdown, LenientRadio
 from vit_demo.ui.kit.download import Download, download_block, npz_bytes, python_lines
 from vit_demo.ui.kit.html import png_bytes, progress_html
 from vit_demo.ui.kit.inputs import number_of, picture_of
-from vit_demo.ui.kit.parts import second_picture
+from vit_demo.ui.kit.parts import second_of, second_picture
 from vit_demo.ui.page import Page, Updates
 from vit_demo.ui.state import PageState
 from vit_demo.ui.tab import Tab
@@ -86,6 +86,7 @@ def show(
     on_disk = [model for model, (_, availability) in offered.items() if availability == "on_disk"]
     wanted = [model for model in chosen_models(models, state.model) if model in on_disk]
     alone = not wanted
+    other, another = second_of(state, other)
     columns = columns_of(state, wanted, bool(second) or alone, other)
     at = depth_of(depth)
     columns, agreements = computed(state, columns, at)
@@ -96,6 +97,7 @@ def show(
         "compare_progress": "",
         "compare_models": gr.update(choices=choices, value=wanted),
         "compare_second": bool(second) or alone,
+        "compare_other": another,
         "compare_pair": gr.update(choices=[(state.say(f"compare.pair_{name}"), name) for name in PAIRS], value=None),
     }
     first = columns[0].tensors
@@ -253,6 +255,7 @@ TAB = Tab(
         "compare_progress",
         "compare_models",
         "compare_second",
+        "compare_other",
         "compare_pair",
     ),
     wire=wire,

@@ -16,7 +16,7 @@ from vit_demo.ui.kit.choices import LenientRadio
 from vit_demo.ui.kit.download import Download, download_block, npz_bytes, python_lines
 from vit_demo.ui.kit.html import note, png_bytes, progress_html
 from vit_demo.ui.kit.inputs import picture_of
-from vit_demo.ui.kit.parts import run_and_stop, second_picture
+from vit_demo.ui.kit.parts import run_and_stop, second_of, second_picture
 from vit_demo.ui.page import LIGHT, Page, Updates
 from vit_demo.ui.state import PageState, Selection
 from vit_demo.ui.tab import Tab
@@ -103,6 +103,7 @@ def show(
 ) -> tuple[Updates, RunInfo]:
     """The answer before and after the changes that are set, as far as this model and picture know them."""
     wanted = lenient_edits(edits)
+    other, another = second_of(state, other)
     try:
         answer = ask(state, wanted, picture_of(other))
     except DemoError as error:  # changes that cannot be had together: the tab opens without them, and says so
@@ -115,6 +116,7 @@ def show(
     updates: Updates = {
         "what_if": answer_value(state, answer),
         "what_if_edits": answer.edits.plain(),
+        "what_if_other": another,
         "what_if_target": gr.update(choices=names, value=chosen),
         "what_if_scan_kind": _choices(state, SCANS, "scan", kind),
         "what_if_scan_how": _choices(state, HOW, "how", how),
@@ -314,6 +316,7 @@ TAB = Tab(
     outputs=(
         "what_if",
         "what_if_edits",
+        "what_if_other",
         "what_if_target",
         "what_if_scan_kind",
         "what_if_scan_how",
