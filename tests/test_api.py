@@ -168,6 +168,7 @@ CALLS = {
     "attention_layer": lambda dog, cat: (dog, DIGITS),
     "attention_wall": lambda dog, cat: (dog, DIGITS),
     "targets": lambda dog, cat: (dog, DIGITS),
+    "walk": lambda dog, cat: (dog, DIGITS, "scores", "2,3", 1, 2),
     "relevance": lambda dog, cat: (dog, DIGITS),
     "faithfulness": lambda dog, cat: (dog, DIGITS),
     "depth": lambda dog, cat: (dog, DIGITS),

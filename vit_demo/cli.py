@@ -110,6 +110,9 @@ def _add_serve(commands) -> None:
     serve.add_argument("--memory-gb", type=float, help="of the whole process; VIT_DEMO_MEMORY_GB")
     serve.add_argument("--device", help="auto, cpu, cuda, cuda:1, mps; VIT_DEMO_DEVICE")
     serve.add_argument("--cluster", help="the address of a Ray cluster whose replicas answer; auto; VIT_DEMO_CLUSTER")
+    serve.add_argument(
+        "--classroom", action="store_true", help="students' pages follow the teacher's: prints addresses and a QR code"
+    )
     serve.set_defaults(command=_serve)
 
     replicas = commands.add_parser("replicas", help="Explainers on a Ray cluster, for `serve --cluster`")
@@ -123,8 +126,9 @@ def _add_serve(commands) -> None:
 
 def _serve(options: argparse.Namespace) -> None:
     """The options win over the variables of the same meaning, which are set for what reads them when it is imported."""
+    host = options.host or ("0.0.0.0" if options.classroom and "GRADIO_SERVER_NAME" not in os.environ else None)
     variables = {
-        "GRADIO_SERVER_NAME": options.host,
+        "GRADIO_SERVER_NAME": host,
         "GRADIO_SERVER_PORT": options.port,
         "GRADIO_ROOT_PATH": options.root_path,
         "HF_HUB_OFFLINE": "1" if options.offline else None,
@@ -138,6 +142,7 @@ def _serve(options: argparse.Namespace) -> None:
         "VIT_DEMO_CLUSTER": options.cluster,
     }
     os.environ.update({name: str(value) for name, value in variables.items() if value is not None})
+    from vit_demo.classroom import Room
     from vit_demo.files import prepare_process
 
     folder = prepare_process()
@@ -147,9 +152,10 @@ def _serve(options: argparse.Namespace) -> None:
         settings = Settings.of_environment()
     except ValueError as error:
         raise DemoError("page.bad_setting", what=str(error)) from None
-    demo, explainer = build(settings)
+    room = Room() if options.classroom else None
+    demo, explainer = build(settings, room)
     load_behind(explainer)
-    serve(demo, explainer, folder, auth=settings.auth)
+    serve(demo, explainer, folder, room, auth=settings.auth)
 
 
 def _replicas(options: argparse.Namespace) -> None:

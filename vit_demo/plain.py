@@ -28,12 +28,15 @@ from vit_demo.contract import (
     StretchedTable,
     Targets,
     TokenQuery,
+    WalkQuestion,
+    WalkStep,
 )
 from vit_demo.grid import PatchGrid
 
 DIGITS = 6  # of every number: float32 has no more
-# Fields that are pictures; Lens.picture holds numbers, LayerHeadTable.pictures counts them.
-PICTURES = ("picture", "pictures", "colours", "filters")
+# Fields that are pictures or many numbers, which travel as files. Lens.picture holds numbers, LayerHeadTable.pictures
+# counts them.
+PICTURES = ("picture", "pictures", "colours", "filters", "tensors")
 NO_PICTURES = (Lens, LayerHeadTable)
 # Fields that point at something by number: in code from 0
 POINTERS: dict[type, tuple[str, ...]] = {
@@ -46,6 +49,8 @@ POINTERS: dict[type, tuple[str, ...]] = {
     Search: ("patches",),
     StretchedTable: ("own", "compared"),
     Targets: ("best", "same"),
+    WalkQuestion: ("right",),
+    WalkStep: ("head",),
 }
 
 
@@ -149,6 +154,8 @@ def _plain_hint(hint: Any) -> Any:
     if dataclasses.is_dataclass(hint):
         return plain_type(hint)  # type: ignore[arg-type]
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Mapping:
+        return dict
     if origin is tuple:
         kinds = {_plain_hint(one) for one in inner if one is not Ellipsis}
         return list[kinds.pop()] if len(kinds) == 1 else list  # type: ignore[misc]

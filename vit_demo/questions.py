@@ -263,6 +263,20 @@ class Questions:
         question = as_rgb(image), model, size, int(target), values, baseline, int(steps), int(seed)
         return self._answer(answers.relevance.faithfulness, *question)
 
+    def walk(
+        self,
+        image: Picture,
+        model: str,
+        size: SizeChoice = NATIVE_SIZE,
+        step: contract.WalkStepName = "pixels",
+        query: TokenQuery | None = None,
+        layer: int = -1,
+        head: int = 0,
+    ) -> contract.WalkStep:
+        """One step of the forward pass on a picture: its shapes and tensors, the lines of our code that do it, and
+        questions with their answers. Inside a layer it follows one token (None: the middle patch) and one head."""
+        return self._answer(answers.walk.walk, as_rgb(image), model, size, step, query, int(layer), int(head))
+
     def what_if(
         self,
         image: Picture,

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vit_demo import classroom
 from vit_demo.api.endpoints import add_endpoints
 from vit_demo.contract import DemoError
 from vit_demo.explain import Explainer
@@ -87,9 +88,9 @@ class Settings:
         }
 
 
-def build(settings: Settings) -> tuple[gr.Blocks, Explainer]:
-    """The page with its endpoints, and the Explainer behind it. Nothing is loaded yet. Raises DemoError for models that
-    the catalogue does not have."""
+def build(settings: Settings, room: classroom.Room | None = None) -> tuple[gr.Blocks, Explainer]:
+    """The page with its endpoints, and the Explainer behind it. Nothing is loaded yet. In a `room`, pages can follow a
+    teacher's. Raises DemoError for models that the catalogue does not have."""
     examples = read_gallery()
     if settings.cluster:
         from vit_demo import cluster
@@ -101,7 +102,7 @@ def build(settings: Settings) -> tuple[gr.Blocks, Explainer]:
     offered = [status.card.id for status in explainer.statuses()]
     if unknown := [model for model in (settings.model, *settings.models) if model and model not in offered]:
         raise DemoError("page.not_in_catalogue", name=unknown[0])
-    demo = build_demo(explainer, examples, settings.any_model, settings.most_visitors)
+    demo = build_demo(explainer, examples, settings.any_model, settings.most_visitors, room)
     add_endpoints(demo, explainer)
     return demo, explainer
 
@@ -128,10 +129,16 @@ def load_behind(explainer: Explainer) -> None:
     waiting.start()
 
 
-def serve(demo: gr.Blocks, explainer: Explainer, folder: Path | None = None, **launch: Any) -> None:
+def serve(
+    demo: gr.Blocks,
+    explainer: Explainer,
+    folder: Path | None = None,
+    room: classroom.Room | None = None,
+    **launch: Any,
+) -> None:
     """Runs the page until the process is told to end (SIGINT, SIGTERM): then no new questions are taken, those under
-    way are answered, `folder` is removed, and the process ends. A second signal ends it at once. `launch` are
-    arguments of gradio's launch besides those of ui/launch.py."""
+    way are answered, `folder` is removed, and the process ends. A second signal ends it at once. A `room`'s addresses
+    are printed. `launch` are arguments of gradio's launch besides those of ui/launch.py."""
     ending = threading.Event()
 
     def end(number, frame) -> None:
@@ -142,10 +149,12 @@ def serve(demo: gr.Blocks, explainer: Explainer, folder: Path | None = None, **l
     arguments = {
         **launch_arguments(),
         "mcp_server": _has_mcp() and not launch.get("auth"),
-        "app_kwargs": {"routes": reports(explainer)},
+        "app_kwargs": {"routes": [*reports(explainer), *(classroom.routes(room) if room else ())]},
         **launch,
     }
     demo.launch(prevent_thread_lock=True, **arguments)
+    if room is not None:
+        print_room(room, demo.server_port, os.environ.get("GRADIO_ROOT_PATH", ""))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
     while not ending.wait(0.5):  # with a time-out, so that the signal is heard on every system
@@ -173,6 +182,21 @@ def _has_mcp() -> bool:
     """Whether the questions can be offered as tools for agents: the extra vit-demo[mcp] is installed. Not beside a
     password: gradio does not ask agents for it."""
     return importlib.util.find_spec("mcp") is not None
+
+
+def print_room(room: classroom.Room, port: int, root_path: str = "") -> None:
+    """The addresses of a room, for the terminal: the students' with its QR code, and the teacher's own."""
+    found = classroom.addresses(room, classroom.lan_address(), port, root_path)
+    drawn = classroom.qr_terminal(found.students)
+    lines = [
+        "",
+        f"Students open   {found.students}   (room {room.code})",
+        drawn or "pip install segno prints a QR code of it here.",
+        f"Teacher opens   {found.teacher}   (keep this address to yourself)",
+        "",
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
 
 
 # -------------------------------------------------------------------------------------------------------------- reports

@@ -51,11 +51,14 @@ from vit_demo.contract import (
     Similarity,
     SizeChoice,
     SizeOption,
+    SourceLines,
     StretchedTable,
     Targets,
     TokenNorms,
     TokenQuery,
     TrainingRecord,
+    WalkQuestion,
+    WalkStep,
     Wall,
     WhatIf,
 )
@@ -369,6 +372,70 @@ class FakeExplainer:
         kind = "class" if model == HEAD else "example"
         random = values is None
         return Faithfulness(fractions, deletion, insertion, *areas, random, baseline, target, "tabby", kind, 5.0, info)
+
+    def walk(self, image, model, size=NATIVE, step="pixels", query=None, layer=-1, head=0):
+        """Every step's tensors by formula; the question's right answer is its second."""
+        self._asked("walk", model, size, step, query, layer, head)
+        info, picture = self._run(image, model, size)
+        grid, depth, heads, D, d = info.grid, info.depth, info.heads, 24, 8
+        query = query or TokenQuery(None, grid.rows // 2, grid.cols // 2)
+        N, p, head_model = grid.num_tokens, grid.num_prefix_tokens, model == HEAD
+        wave = lambda *shape: np.sin(np.arange(np.prod(shape), dtype=np.float32)).reshape(shape)  # noqa: E731
+        shares = np.full(N, 1 / N, np.float32)
+        tensors = {
+            "pixels": {"pixels": wave(3, *picture.shape[:2])},
+            "embedding": {
+                "convolution": wave(grid.num_patches, D),
+                "product": wave(grid.num_patches, D),
+                "channels": np.array([3, 1, 0, 2], np.float32),
+                "filters": wave(4, 3, grid.patch_px, grid.patch_px),
+            },
+            "prefix": {"tokens": wave(N, D)},
+            "positions": {
+                **{name: wave(*grid.shape) for name in ("before", "code", "after")},
+                "without": np.array([[0.75, 0.25], [0.25, 0.75]], np.float32),
+            },
+            "norm": {name: wave(D) for name in ("before", "normalised", "after")},
+            "qkv": {name: wave(heads, d) for name in "qkv"},
+            "scores": {"raw": wave(N), "scaled": wave(N), "shares": shares, "unscaled": shares},
+            "values": {"given": shares, "by_hand": wave(heads, d), "projected": wave(D)},
+            "residual": {name: np.arange(1, depth + 1) / depth for name in ("attention", "mlp")}
+            | {"stream": np.arange(1, depth + 2, dtype=np.float32)},
+            "mlp": {"before": wave(4 * D), "after": wave(4 * D)},
+            "layers": {"maps": wave(depth, *grid.shape) + 1, "prefix": np.full((depth, p), 0.125, np.float32)}
+            | ({"lens": np.linspace(0.125, 0.875, depth)} if head_model else {}),
+            "answer": {"values": np.array([0.5, 2.5] if head_model else [0.25, 0.5, 0.125], np.float32)},
+            "dino": {
+                "crops": np.array([[0, 0, 0.5, 0.75], [0.25, 0.25, 1, 1]]),
+                **{name: np.array([2.0, 1.0, 0.5]) for name in ("loss", "entropy")},
+                "knn": np.array([np.nan, 0.5, np.nan]),
+                "heads": wave(heads, *grid.shape) + 1,
+            },
+        }.get(step, {})
+        names = ("tabby", "lynx") if head_model else ("dog", "kitten", "koala")
+        told = {"positions": names[:2], "layers": names[:1] * depth if head_model else (), "answer": names}
+        facts = {"difference": 1e-6, "channel": 3, "width": d, "sum": 1.0, "entropy_bits": 3.0, "positive": 0.25}
+        facts |= {"entropy_unscaled_bits": 2.0, "activation": "gelu", "global_crops": 1, "local_crops": 1, "outputs": 8}
+        facts |= {"trained_on": 800, "knn_accuracy": 0.5, "knn_accuracy_of_pixels": 0.75}
+        facts |= {"teacher_temperature": 0.04, "student_temperature": 0.1}
+        asked = WalkQuestion("row_sum", ("0", "1"), 1, {"sum": "1.000000"})
+        return WalkStep(
+            name=step,
+            shapes={"tokens": (N, D)},
+            map_shapes={"pixels": (3, *picture.shape[:2]), "embedding": (grid.num_patches, D)},
+            tensors=tensors,
+            facts=facts,
+            differs=("registers",) if step == "prefix" and head_model else (),
+            source=(SourceLines("vit_demo/model/vit.py", 7, "x = <b>1</b>"),),
+            questions=(asked,),
+            names=told.get(step, ()),
+            kind="class" if head_model else "example",
+            query=query,
+            layer=layer % depth,
+            head=head,
+            picture=picture,
+            info=info,
+        )
 
     def what_if(
         self, image, model, size=NATIVE, edits=NO_EDITS, target=None, query=None, layer=-1, other=None, fit=False

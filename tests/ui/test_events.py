@@ -18,7 +18,7 @@ from vit_demo.preprocess import input_size
 from vit_demo.text import say
 from vit_demo.ui import captions, events, page
 from vit_demo.ui.kit.reader import Picture
-from vit_demo.ui.tabs import TABS
+from vit_demo.ui.tabs import GROUPS, TABS
 from vit_demo.ui.tabs.relevance.tab import begin_anew
 from vit_demo.ui.visitors import Visitors
 
@@ -474,7 +474,7 @@ def test_the_language_is_the_addresss_then_the_browsers(address, language):
 
 def test_the_first_look_needs_no_model(explainer, examples):
     updates = events.first_look(
-        BY_NAME["attention"], TABS, explainer, examples, Visitors(), request(accept_language="zh")
+        BY_NAME["attention"], GROUPS, explainer, examples, Visitors(), request(accept_language="zh")
     )
     assert "details" not in explainer.questions
     assert updates["language"] == "zh"
@@ -488,7 +488,7 @@ def test_the_first_look_needs_no_model(explainer, examples):
 
 def test_a_link_opens_model_example_size_layer_head_and_token(explainer, examples):
     link = {"model": FEATURES, "example": "koala", "side": "96", "keep": "1", "layer": "2", "head": "1", "token": "1,3"}
-    updates = events.first_look(ATTENTION, TABS, explainer, examples, Visitors(), request(link))
+    updates = events.first_look(ATTENTION, GROUPS, explainer, examples, Visitors(), request(link))
     assert updates["model"]["value"] == FEATURES
     assert updates["image"].endswith("koala.jpg")
     assert updates["side"]["value"] == 96
@@ -499,12 +499,12 @@ def test_a_link_opens_model_example_size_layer_head_and_token(explainer, example
 def test_a_model_of_digits_opens_on_a_drawing(explainer, examples, fake, monkeypatch):
     own = fake.card(HEAD, source="own", native_size=(28, 28), patch_px=4)
     monkeypatch.setattr(explainer, "statuses", lambda: (ModelStatus(own, "on_disk"),))
-    updates = events.first_look(ATTENTION, TABS, explainer, examples, Visitors(), request())
+    updates = events.first_look(ATTENTION, GROUPS, explainer, examples, Visitors(), request())
     assert updates["image"].shape == (28, 28, 3)
     assert updates["image"].max() > 200
     assert (updates["attention"]["data"]["rows"], updates["attention"]["data"]["cols"]) == (7, 7)
     assert events.first_look(
-        BY_NAME["attention"], TABS, explainer, examples, Visitors(), request({"example": "koala"})
+        BY_NAME["attention"], GROUPS, explainer, examples, Visitors(), request({"example": "koala"})
     )["image"].endswith("koala.jpg")
 
 
@@ -516,7 +516,7 @@ def test_a_model_of_digits_opens_on_a_drawing(explainer, examples, fake, monkeyp
     ],
 )
 def test_what_a_link_asks_for_in_vain_is_left_out(explainer, examples, link):
-    updates = events.first_look(ATTENTION, TABS, explainer, examples, Visitors(), request(link))
+    updates = events.first_look(ATTENTION, GROUPS, explainer, examples, Visitors(), request(link))
     assert updates["model"]["value"] == HEAD
     assert "image" not in updates
     assert "side" not in updates
@@ -559,7 +559,7 @@ def test_a_full_page_asks_to_come_back_in_the_visitors_language(explainer, examp
     visitors = Visitors(1)
     first, second = (request(accept_language="zh") for _ in range(2))
     first.session_hash, second.session_hash = "one", "two"
-    look = partial(events.first_look, ATTENTION, TABS, explainer, examples, visitors)
+    look = partial(events.first_look, ATTENTION, GROUPS, explainer, examples, visitors)
     assert look(first)["language"] == "zh"
     assert look(first)  # the same page again is no other visitor
     with pytest.raises(gr.Error) as caught:

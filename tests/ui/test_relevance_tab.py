@@ -80,11 +80,12 @@ def test_the_share_on_prefix_tokens_stands_under_a_map_that_has_one(state):
 
 def test_targets_are_offered_best_first_and_all_of_them_in_the_list(state):
     updates = shown(state)
-    assert updates["relevance_best"]["choices"] == [("tabby · 75.0 %", 1), ("lynx · 12.5 %", 0)]
+    tabby, lynx = map(state.class_name, ("tabby", "lynx"))
+    assert updates["relevance_best"]["choices"] == [(f"{tabby} · 75.0 %", 1), (f"{lynx} · 12.5 %", 0)]
     assert updates["relevance_best"]["value"] == 1
-    assert updates["relevance_target"]["choices"] == [("lynx", 0), ("tabby", 1)]
+    assert updates["relevance_target"]["choices"] == [(lynx, 0), (tabby, 1)]
     assert updates["relevance_target"]["value"] == 1
-    assert updates["relevance_other"]["choices"] == [("lynx", 0), ("tabby", 1)]
+    assert updates["relevance_other"]["choices"] == [(lynx, 0), (tabby, 1)]
     assert updates["relevance_other"]["value"] is None
 
 
@@ -142,8 +143,9 @@ def test_two_targets_share_a_scale_and_their_difference_is_two_sided(state, meth
     assert tiles[0]["high"] == pytest.approx(max(np.abs(one).max(), np.abs(two).max()))
     assert tiles[2]["signed"]
     assert tiles[2]["low"] == -tiles[2]["high"]
-    assert [made["title"] for made in tiles[:2]] == ["tabby", "lynx"]
-    assert tiles[2]["title"] == say("relevance.difference", state.language, one="tabby", other="lynx")
+    tabby, lynx = map(state.class_name, ("tabby", "lynx"))
+    assert [made["title"] for made in tiles[:2]] == [tabby, lynx]
+    assert tiles[2]["title"] == say("relevance.difference", state.language, one=tabby, other=lynx)
 
 
 @pytest.mark.parametrize("given", [(1, None, "chefer"), (1, 0, "rollout"), (None, 0, "chefer"), (1, 0, "lime")])
@@ -184,7 +186,7 @@ def test_faithfulness_streams_the_control_first_and_then_every_map(state):
         say("relevance.random", state.language),
     ]
     assert last.count('<svg class="vd-chart"') == len(methods)
-    assert say("relevance.curve_class", state.language, name="tabby") in last
+    assert say("relevance.curve_class", state.language, name=state.class_name("tabby")) in last
 
 
 def test_areas_in_the_table_are_those_measured_and_the_best_is_marked(state):

@@ -14,6 +14,7 @@ from markdown_it import MarkdownIt
 
 from vit_demo.contract import Availability
 from vit_demo.text import LANGUAGES, phrases, say
+from vit_demo.ui.kit.terms import term_names
 
 ROOT = Path(__file__).resolve().parents[2]
 FOOTNOTES = {"embeddings.help_stretch"}  # an asterisk that is meant marks the checkpoint's own convention
@@ -54,7 +55,9 @@ def sent_to_the_browser() -> set[str]:
     for path in (ROOT / "vit_demo" / "ui").rglob("*"):
         if path.suffix in (".js", ".html"):
             text = path.read_text(encoding="utf-8")
-            used |= set(re.findall(r"words\.(\w+)", text)) | set(re.findall(r'data-(?:word|label)="(\w+)"', text))
+            used |= set(re.findall(r"(?:words|said)\.(\w+)", text)) | set(
+                re.findall(r'data-(?:word|label)="(\w+)"', text)
+            )
             used |= set(re.findall(r'"(\w+_\w+)"', text))  # of a list of names, one of which is looked up
             used |= {f"{start}…" for start in re.findall(r'words\["(\w+_)" \+', text)}  # what goes on with a value
     return used
@@ -109,7 +112,13 @@ def test_chinese_phrases_are_not_the_english_ones():
         "what_if.mlp",
         "compare.viridis",
         "compare.cividis",
+        *(f"walk.scores_{name}" for name in ("raw", "scaled")),
+        "walk.residual_mlp",
+        "guide.tour_step",
+        *(f"glossary.{name}{end}" for name in ("softmax", "logits", "rollout", "logit_lens") for end in ("", "_forms")),
+        "glossary.rope_forms",
     }
+    names |= {key for key in phrases("en") if key.startswith("walk.toy_m_")}  # letters of matrices
     same = {key for key in phrases("en") if phrases("en")[key] == phrases("zh")[key]}
     assert same <= names
 
@@ -174,7 +183,7 @@ def test_no_phrase_is_left_over():
         joined = key.startswith("page.position_")  # put together of parts by the engine
         name = key.partition(".")[2]
         in_browser = name in browser or any(one.endswith("…") and name.startswith(one[:-1]) for one in browser)
-        in_family = any(set(match.groups()) <= known for match in filled)
+        in_family = any(set(match.groups()) <= known | {*term_names("en")} for match in filled)
         if not (key in known or joined or in_browser or in_family):
             unused.append(key)
     assert sorted(unused) == []

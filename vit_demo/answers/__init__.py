@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         scan,
         search,
         targets,
+        walk,
         what_if,
     )
 
@@ -52,6 +53,7 @@ __all__ = [
     "scan",
     "search",
     "targets",
+    "walk",
     "what_if",
 ]
 

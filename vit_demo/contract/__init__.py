@@ -86,6 +86,7 @@ from vit_demo.contract.relevance import (
     TargetKind,
     Targets,
 )
+from vit_demo.contract.walk import WALK_STEPS, SourceLines, WalkQuestion, WalkStep, WalkStepName
 from vit_demo.contract.what_if import SCANS, SEARCHES, Scan, ScanHow, ScanKind, Search, SearchMethod, WhatIf
 
 __all__ = [
@@ -175,4 +176,9 @@ __all__ = [
     "ComparedModel",
     "Comparison",
     "JointColours",
+    "WALK_STEPS",
+    "SourceLines",
+    "WalkQuestion",
+    "WalkStep",
+    "WalkStepName",
 ]

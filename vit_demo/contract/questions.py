@@ -46,6 +46,7 @@ from vit_demo.contract.relevance import (
     RelevanceOptions,
     Targets,
 )
+from vit_demo.contract.walk import WalkStep, WalkStepName
 from vit_demo.contract.what_if import Scan, ScanHow, ScanKind, Search, SearchMethod, WhatIf
 from vit_demo.edits import NO_EDITS, Edits
 
@@ -220,6 +221,17 @@ class ExplainerProtocol(Protocol):
         steps: int = 16,
         seed: int = 0,
     ) -> Faithfulness: ...
+
+    def walk(
+        self,
+        image: np.ndarray,
+        model: str,
+        size: SizeChoice = NATIVE_SIZE,
+        step: WalkStepName = "pixels",
+        query: TokenQuery | None = None,
+        layer: int = -1,
+        head: int = 0,
+    ) -> WalkStep: ...
 
     def what_if(
         self,

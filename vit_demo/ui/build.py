@@ -6,24 +6,34 @@ from functools import partial
 
 import gradio as gr
 
+from vit_demo.classroom import Room
 from vit_demo.contract import ExplainerProtocol
 from vit_demo.gallery import Example
 from vit_demo.text import say
 from vit_demo.ui import events
 from vit_demo.ui.blocks import PageBlocks
+from vit_demo.ui.guide import guide_block, wire_guide
 from vit_demo.ui.kit.choices import LenientRadio
 from vit_demo.ui.kit.inputs import SafeImage
 from vit_demo.ui.kit.static import page_style
 from vit_demo.ui.kit.view import ExampleStrip, strip_value
 from vit_demo.ui.page import LIGHT, QUEUED, QUIET, STATE, Page
 from vit_demo.ui.tab import Tab
-from vit_demo.ui.tabs import FIRST, TABS
+from vit_demo.ui.tabs import FIRST, GROUPS, TABS
 from vit_demo.ui.visitors import Visitors
 
 QUEUE_SIZE = 300  # the last resort: the Explainer says long before that there are too many
-OPEN_TAB = "document.querySelector('#vd-tabs [role=tab][aria-selected=true]').dataset.tabId"
-# Asks for the view of the tab that is open, and of no other: a press of that tab's own hidden button.
-SHOW_OPEN_TAB = f"() => {{ document.getElementById('vd-show-' + {OPEN_TAB}).click(); return []; }}"
+# Asks for the view of the tab that is open, and of no other: a press of that tab's own hidden button. A group that is
+# opened for the first time is passed over: the tab that comes with it asks by itself.
+SHOW_OPEN_TAB = """() => {
+  const open = (box) => document.querySelector(`${box} [role=tab][aria-selected=true]`)?.dataset.tabId;
+  const name = open("#vd-tabs"), box = document.getElementById("vd-tabs-" + name);
+  const first = box && !box.dataset.shown;
+  if (box) box.dataset.shown = "1";
+  if (first && IS_GROUP) return [];
+  document.getElementById("vd-show-" + (open("#vd-tabs-" + name) ?? name))?.click();
+  return [];
+}"""
 
 
 def build_demo(
@@ -31,9 +41,10 @@ def build_demo(
     examples: tuple[Example, ...],
     any_model: bool = False,
     most_visitors: int | None = None,
+    room: Room | None = None,
 ) -> gr.Blocks:
     """The whole page around an explainer. `any_model` lets ids, folders and files be typed; more than `most_visitors`
-    at a time are asked to come back."""
+    at a time are asked to come back. In a `room`, pages can follow a teacher's."""
     page = Page(explainer, examples)
     with PageBlocks(title=say("page.title"), analytics_enabled=False, delete_cache=(600, 3000)) as demo:
         gr.HTML(f"<style>{page_style()}</style>", elem_id="vd-style")  # here, it is also there when mounted in a site
@@ -42,21 +53,19 @@ def build_demo(
         page.add("selection", gr.JSON({}, visible="hidden", elem_id="vd-selection"))
         page.add("shown", gr.JSON({}, visible="hidden", elem_id="vd-shown"))
         _header(page)
+        guide_block(page, room)
         with gr.Row():
-            with gr.Column(scale=1, min_width=300):
+            with gr.Column(scale=1, min_width=300, elem_id="vd-inputs"):
                 _inputs(page, any_model)
             with gr.Column(scale=3, min_width=320):
                 page.add("message", gr.HTML(visible=False, elem_id="vd-message"))
-                opened = gr.Tabs(selected=FIRST.name, overflow_behavior="wrap", elem_id="vd-tabs")
-                page.add("tabs", opened)
-                with opened:
-                    tabs = {tab.name: _tab(page, tab) for tab in TABS}
+                tabs = _groups(page)
         for tab in TABS:
             if tab.wire:
                 tab.wire(page)
         for tab in TABS:
             _wire_tab(page, tab, tabs[tab.name])
-        _wire_page(demo, page, Visitors(most_visitors))
+        _wire_page(demo, page, Visitors(most_visitors), room)
     demo.language = page.parts["language"]
     demo.queue(max_size=QUEUE_SIZE, api_open=False)  # nobody passes by the queue and its bounds
     return demo
@@ -104,6 +113,27 @@ def _inputs(page: Page, any_model: bool) -> None:
     page.say(gr.Markdown(elem_classes="vd-privacy"), value="page.privacy")
 
 
+def _groups(page: Page) -> dict[str, gr.Tab]:
+    """The two levels of tabs. Each topic's tab by its name."""
+    first = next(group for group in GROUPS if FIRST in group.tabs)
+    outer, tabs = _tabs(page, "tabs", "vd-tabs", first.name), {}
+    with outer:
+        for group in GROUPS:
+            if len(group.tabs) == 1:
+                tabs[group.tabs[0].name] = _tab(page, group.tabs[0])
+                continue
+            with gr.Tab(id=group.name) as entry:
+                opened = FIRST if group is first else group.tabs[0]
+                with _tabs(page, f"tabs_{group.name}", f"vd-tabs-{group.name}", opened.name):
+                    tabs |= {tab.name: _tab(page, tab) for tab in group.tabs}
+            page.add(f"group_{group.name}", entry, label=f"page.tab_{group.name}")
+    return tabs
+
+
+def _tabs(page: Page, name: str, elem_id: str, selected: str) -> gr.Tabs:
+    return page.add(name, gr.Tabs(selected=selected, overflow_behavior="wrap", elem_id=elem_id))
+
+
 def _tab(page: Page, tab: Tab) -> gr.Tab:
     with gr.Tab(id=tab.name) as component:
         page.add(f"{tab.name}_show", gr.Button(visible="hidden", elem_id=f"vd-show-{tab.name}"))
@@ -134,10 +164,13 @@ def _wire_tab(page: Page, tab: Tab, component: gr.Tab) -> None:
     page.parts[f"{tab.name}_show"].click(**show)
 
 
-def _wire_page(demo: gr.Blocks, page: Page, visitors: Visitors) -> None:
+def _wire_page(demo: gr.Blocks, page: Page, visitors: Visitors, room: Room | None) -> None:
     """What happens to the page as a whole: opening it, choosing picture, model, size, language."""
     parts, explainer, examples = page.parts, page.explainer, page.examples
-    show = dict(fn=None, js=SHOW_OPEN_TAB, api_visibility="private")
+    show, again = (
+        dict(fn=None, js=SHOW_OPEN_TAB.replace("IS_GROUP", group), api_visibility="private")
+        for group in ("false", "true")
+    )
     loads = dict(QUEUED, extra="progress", show_progress="full", show_progress_on=parts["card"])
     model_in = ("image", "model", "good_model", "side", "keep_shape", "language")
     model_out = ("model", "good_model", "card", "side", "size_note")
@@ -149,9 +182,14 @@ def _wire_page(demo: gr.Blocks, page: Page, visitors: Visitors) -> None:
     named_in, named_out = ("good_model", "language"), ("examples", "card", "side")
     named = page.plain_listener(partial(events.relabelled, explainer, examples), named_in, named_out, **QUIET)
     about = ("language", "examples", "model", "card", "status", "image", "side", "keep_shape", "selection")
-    first_out = (*about, "tabs", *FIRST.outputs, *(name for tab in TABS for name in tab.linked))
+    levels = ("tabs", *(f"tabs_{group.name}" for group in GROUPS if len(group.tabs) > 1))
+    first_out = (*about, *levels, *FIRST.outputs, *(name for tab in TABS for name in tab.linked))
     first = page.plain_listener(
-        partial(events.first_look, FIRST, TABS, explainer, examples, visitors), (), first_out, extra="request", **QUIET
+        partial(events.first_look, FIRST, GROUPS, explainer, examples, visitors),
+        (),
+        first_out,
+        extra="request",
+        **QUIET,
     )
     translate = page.words.listener(parts["language"])
 
@@ -167,6 +205,10 @@ def _wire_page(demo: gr.Blocks, page: Page, visitors: Visitors) -> None:
     spoken.then(**show)
     spoken.then(**marks).then(**named).then(**note)
 
+    wire_guide(page, GROUPS, room, load, show)
+    for group in GROUPS:
+        if len(group.tabs) > 1:
+            parts[f"group_{group.name}"].select(**again)
     picked = page.plain_listener(partial(events.pick_example, examples), (), ("image",), extra="event", **QUIET)
     parts["examples"].select(**picked)
     parts["image"].change(**show)

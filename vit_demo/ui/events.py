@@ -17,12 +17,13 @@ from vit_demo.gallery import Example
 from vit_demo.ink import first_picture
 from vit_demo.text import LANGUAGES, say
 from vit_demo.ui.captions import card_html, model_choices, size_choices, size_note, status_html, view_status_html
+from vit_demo.ui.guide.guide import opened
 from vit_demo.ui.kit.inputs import language_of
 from vit_demo.ui.kit.reader import Picture
 from vit_demo.ui.kit.view import strip_value
 from vit_demo.ui.page import Updates
 from vit_demo.ui.state import Selection, page_state
-from vit_demo.ui.tab import Tab
+from vit_demo.ui.tab import Group, Tab
 from vit_demo.ui.visitors import Visitors
 
 # (component, event) after which the page asks something else: what still computes for the question before is stopped.
@@ -185,7 +186,7 @@ def pick_example(examples: tuple[Example, ...], event: dict) -> Updates:
 
 def first_look(
     tab: Tab,
-    tabs: Sequence[Tab],
+    groups: Sequence[Group],
     explainer: ExplainerProtocol,
     examples: tuple[Example, ...],
     visitors: Visitors,
@@ -221,11 +222,11 @@ def first_look(
         updates["image"] = picture
     elif example is not examples[0]:
         updates["image"] = str(example.path)
-    for one in tabs:
-        if one.of_link:
-            updates |= one.of_link(wanted)
-        if one.name == wanted.get("tab"):
-            updates["tabs"] = gr.update(selected=one.name)
+    for group in groups:
+        for one in group.tabs:
+            if one.of_link:
+                updates |= one.of_link(wanted)
+    updates |= opened(groups, wanted.get("tab"))
     if wanted.get("side", "").isdecimal():
         side = int(wanted["side"][:5])
         updates["side"] = gr.update(choices=[(str(side), side)], value=side)

@@ -17,6 +17,7 @@ from vit_demo.gallery import Example
 from vit_demo.text import LANGUAGES, say
 from vit_demo.ui.kit.inputs import language_of
 from vit_demo.ui.kit.static import published_words
+from vit_demo.ui.kit.terms import mark_terms
 from vit_demo.ui.state import page_state
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ QUIET = dict(QUEUED, show_progress="hidden", trigger_mode="always_last")
 # what is queued, and tells only then that a gr.State has changed.) The last of several quick choices counts: gradio's
 # own default drops what is chosen while an answer is on its way.
 LIGHT = dict(queue=False, show_progress="hidden", trigger_mode="always_last")
+HELP = "vd-help"  # the class of texts that help
 # What every handler of a tab gets, as a PageState
 STATE = dict(
     image="image", model="good_model", side="side", keep_shape="keep_shape", selection="selection", language="language"
@@ -49,7 +51,7 @@ class Words:
         """`label="page.model"`: this property of the component is this phrase. The component, with it set."""
         self._phrases[component] = phrases
         for name, key in phrases.items():
-            setattr(component, name, say(key))
+            setattr(component, name, _said(component, key, LANGUAGES[0]))
         return component
 
     @property
@@ -59,14 +61,22 @@ class Words:
     def listener(self, language: Any) -> dict:
         """The arguments of the listener that says everything in the language chosen: in the browser alone, since a
         server would make every component anew for every visitor."""
-        every = self._phrases.values()
         words = {
-            one: [{"__type__": "update", **{name: say(key, one) for name, key in phrases.items()}} for phrases in every]
+            one: [
+                {"__type__": "update", **{name: _said(component, key, one) for name, key in phrases.items()}}
+                for component, phrases in self._phrases.items()
+            ]
             for one in LANGUAGES
         }
         read = f'await fetch(new URL("{published_words(words)}", document.baseURI))'
         js = f"async (language) => {{ const words = await ({read}).json(); return words[language] ?? words.en; }}"
         return dict(fn=None, js=js, inputs=[language], outputs=self.components, api_visibility="private")
+
+
+def _said(component, key: str, language: str) -> str:
+    """A phrase as it stands on a component; in a text that helps, the terms of the glossary are marked."""
+    helps = isinstance(component, gr.Markdown) and HELP in (component.elem_classes or ())
+    return mark_terms(say(key, language), language) if helps else say(key, language)
 
 
 class Page:

@@ -11,7 +11,7 @@ import numpy as np
 
 from vit_demo.contract import DemoError, ExplainerProtocol, SizeChoice
 from vit_demo.gallery import Example
-from vit_demo.text import say
+from vit_demo.text import class_name, say
 from vit_demo.ui.kit.inputs import language_of, size_of
 from vit_demo.ui.kit.reader import Picture
 
@@ -93,6 +93,10 @@ class PageState:
         if self.size.keep_shape:
             link["keep"] = "1"
         return {**link, "example": self.example} if self.example else link
+
+    def class_name(self, name: str) -> str:
+        """A class as the page's language calls it."""
+        return class_name(name, self.language)
 
     def say(self, key: str, **values) -> str:
         return say(key, self.language, **values)

@@ -25,7 +25,7 @@ class Tab:
     get when the picture is gone or refused. `keeps_state`: the view is left as it is, with all that was added to it,
     while the page asks the same of it. `while_loading(picture, card, language)` gives what stands there until the first
     model has come, for the tab that the page opens with. `of_link(query)` gives what an address asks of the
-    tab: updates of the components in `linked`.
+    tab: updates of the components in `linked`; `as_link(values)` is its inverse, from those components' values.
     """
 
     name: str
@@ -38,4 +38,14 @@ class Tab:
     keeps_state: bool = False
     while_loading: Callable[..., Updates] | None = None
     of_link: Callable[[Mapping[str, str]], Updates] | None = None
+    as_link: Callable[[Mapping[str, object]], dict[str, str]] | None = None
     linked: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Group:
+    """Tabs that stand together under one entry of the first level, titled "page.tab_<name>". A group of one tab is that
+    tab itself."""
+
+    name: str
+    tabs: tuple[Tab, ...]

@@ -19,11 +19,12 @@ from vit_demo.api.questions import (
     own_classes,
     predict,
     relevance,
+    walk,
     what_if,
 )
 from vit_demo.api.questions.base import Result
 
-TOPICS = (models, predict, attention, relevance, depth, what_if, compare, embeddings, features, own_classes, draw)
+TOPICS = (models, predict, attention, relevance, depth, walk, what_if, compare, embeddings, features, own_classes, draw)
 QUESTIONS = {
     name: function for topic in TOPICS for name, function in vars(topic).items() if hasattr(function, "returns")
 }

@@ -13,8 +13,9 @@ WORDS = {
         "**It does not mean** that the model is right this often: such numbers are usually too sure."
     ),
     "help_neighbours": (
-        "**This model has no classifier.** You see which of our example pictures it finds most alike, by the angle "
-        "between their class tokens: 1 is the same direction, 0 unrelated. **This is a comparison, not a prediction:** "
+        "**This model describes pictures; it does not name them.** What it can do: tell which pictures are alike, find parts that belong "
+        "together (Know · Features), and learn classes of your own from a few pictures (Know · Own classes). **You see** which of our example pictures it finds most alike, by the angle "
+        "between their class tokens: 1 is the same direction, 0 unrelated. **It does not mean** that the picture shows the same: this is a comparison, not a prediction, and "
         "it can only answer with pictures that are in the set."
     ),
     "saw": "What the model saw",

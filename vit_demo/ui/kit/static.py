@@ -65,6 +65,6 @@ def _write(target: Path, content: bytes) -> None:
 
 def page_style() -> str:
     """Every rule of the page in one style sheet: the kit's, the page's, and each tab's."""
-    sheets = [UI / "kit" / "kit.css", UI / "page.css", *sorted(UI.glob("tabs/*/*.css"))]
+    sheets = [UI / "kit" / "kit.css", UI / "page.css", UI / "guide" / "view.css", *sorted(UI.glob("tabs/*/*.css"))]
     rules = "\n".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
     return f"{SCOPE} {{\n{rules}\n}}\n"

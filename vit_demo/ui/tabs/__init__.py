@@ -1,5 +1,7 @@
-"""The topics of the page, a folder each, in the order in which they stand. Adding one is a folder and a line here."""
+"""The topics of the page, a folder each, in the groups and the order in which they stand. Adding one is a folder and a
+line here."""
 
+from vit_demo.ui.tab import Group
 from vit_demo.ui.tabs import (
     attention,
     compare,
@@ -7,22 +9,21 @@ from vit_demo.ui.tabs import (
     draw,
     embeddings,
     features,
+    glossary,
+    lessons,
     own_classes,
     predict,
     relevance,
+    walk,
     what_if,
 )
 
-TABS = (
-    predict.TAB,
-    attention.TAB,
-    relevance.TAB,
-    depth.TAB,
-    what_if.TAB,
-    compare.TAB,
-    embeddings.TAB,
-    features.TAB,
-    own_classes.TAB,
-    draw.TAB,
+GROUPS = (
+    Group("learn", (walk.TAB, lessons.TAB, glossary.TAB)),
+    Group("look", (predict.TAB, attention.TAB, relevance.TAB, depth.TAB)),
+    Group("know", (embeddings.TAB, features.TAB, own_classes.TAB)),
+    Group("change", (what_if.TAB, compare.TAB)),
+    Group("draw", (draw.TAB,)),
 )
+TABS = tuple(tab for group in GROUPS for tab in group.tabs)
 FIRST = attention.TAB  # the page opens with it

@@ -182,7 +182,7 @@ def _column_data(state: PageState, column: Column) -> dict:
 def _answers(state: PageState, prediction: Prediction | Neighbours | None) -> list[dict]:
     if isinstance(prediction, Prediction):
         pairs = zip(prediction.labels, prediction.probabilities, strict=True)
-        return [{"label": label, "value": float(p)} for label, p in pairs][:TOP]
+        return [{"label": state.class_name(label), "value": float(p)} for label, p in pairs][:TOP]
     if prediction is None:
         return []
     found = zip(prediction.names, prediction.cosines, strict=True)

@@ -166,7 +166,7 @@ def effect_html(state: PageState, found: Interpolation) -> str:
         lines.append(state.say("embeddings.moved", value=f"{100 * found.moved:.2f}"))
     words = "".join(map(note, lines))
     body = [
-        [label, f"{100 * p:.2f} %", f"{100 * q:.2f} %"]
+        [state.class_name(label), f"{100 * p:.2f} %", f"{100 * q:.2f} %"]
         for label, p, q in zip(found.labels, found.before, found.after, strict=True)
     ]
     return words + (table_html(["", first, second], body) if body else "")

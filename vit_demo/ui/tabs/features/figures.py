@@ -197,14 +197,14 @@ def _lens_html(state: PageState, found: Evolution, chosen: int) -> str:
     if lens is None:
         return f'<p class="vd-text">{escape(state.say("features.no_lens"))}</p>'
     chosen = min(max(chosen, 0), len(lens.labels) - 1)
-    maps, label = lens.patches[:, chosen], lens.labels[chosen]
+    maps, label = lens.patches[:, chosen], state.class_name(lens.labels[chosen])
     top = float(maps.max())
     cells = []
     for layer, (values, best) in enumerate(zip(maps, lens.top.tolist(), strict=True)):
         words = state.say(
             "features.lens_one",
             layer=layer + 1,
-            best=lens.best_labels[best],
+            best=state.class_name(lens.best_labels[best]),
             share=f"{100 * float(lens.picture[layer, chosen]):.2g}",
         )
         cells.append(figure(png_url(colourise(values, (0.0, top))), words, "vd-pixels"))

@@ -246,7 +246,7 @@ def _show_evolution(state: PageState, choices: Choices, layer: int) -> tuple[Upd
     found = state.explainer.evolution(*state.picture)
     labels = found.lens.labels if found.lens else ()
     chosen = choices.lens if 0 <= choices.lens < len(labels) else 0
-    classes = [(label, i) for i, label in enumerate(labels)] or [("–", 0)]
+    classes = [(state.class_name(label), i) for i, label in enumerate(labels)] or [("–", 0)]
     return {
         "features_evolution_html": evolution_html(state, found, chosen),
         "features_lens": gr.update(choices=classes, value=chosen, visible=bool(labels)),

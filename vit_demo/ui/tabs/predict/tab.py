@@ -9,7 +9,7 @@ import numpy as np
 
 from vit_demo.contract import Neighbours, Prediction, RunInfo
 from vit_demo.gallery import Example, example_by_file
-from vit_demo.text import say
+from vit_demo.text import class_name, say
 from vit_demo.ui.kit.download import Download, download_block, npz_bytes, python_lines
 from vit_demo.ui.kit.html import bar, cosine_text, jpeg_url, percent, png_bytes
 from vit_demo.ui.page import Page, Updates
@@ -62,7 +62,7 @@ def download(state: PageState) -> Download:
 
 
 def _bars(answer: Prediction, language: str) -> str:
-    rows = [bar(label, p) for label, p in zip(answer.labels, answer.probabilities, strict=True)]
+    rows = [bar(class_name(label, language), p) for label, p in zip(answer.labels, answer.probabilities, strict=True)]
     others = answer.num_classes - len(answer.labels)
     if others > 0 and answer.rest is not None:
         rows.append(bar(say("predict.rest", language, count=f"{others:,}"), answer.rest, "vd-rest"))

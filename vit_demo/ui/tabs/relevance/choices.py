@@ -25,7 +25,7 @@ def kept_target(chosen: object, model: str, count: int) -> int | None:
 def target_names(state: PageState, targets: Targets) -> list[str]:
     """Class names, or the examples' names in the visitor's language."""
     if targets.kind == "class":
-        return list(targets.names)
+        return [state.class_name(name) for name in targets.names]
     return [example_name(state, key) for key in targets.names]
 
 
@@ -34,7 +34,7 @@ def example_name(state: PageState, key: str) -> str:
 
 
 def shown_name(state: PageState, answer: Relevance) -> str:
-    return answer.name if answer.kind == "class" else example_name(state, answer.name)
+    return state.class_name(answer.name) if answer.kind == "class" else example_name(state, answer.name)
 
 
 def choices_of(

@@ -83,7 +83,7 @@ def refused_value(state: PageState, sentence: str, times: int) -> dict:
 def _answers(state: PageState, answer: WhatIf) -> list[dict]:
     rows = []
     for index, name in enumerate(answer.names):
-        label, key = name, ""
+        label, key = state.class_name(name), ""
         if answer.kind == "example":
             example = example_by_file(state.examples, answer.files[index])
             label, key = example.label(state.language), example.key
@@ -152,7 +152,7 @@ def scan_value(state: PageState, scan: Scan, over: int = 0) -> dict:
 def target_name(state: PageState, name: str, kind: str) -> str:
     """A target's name as a person reads it."""
     if kind != "example":
-        return name
+        return state.class_name(name)
     return next((one.label(state.language) for one in state.examples if one.key == name), name)
 
 

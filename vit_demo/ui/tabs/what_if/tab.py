@@ -193,6 +193,11 @@ def of_link(query: Mapping[str, str]) -> Updates:
     return {"what_if_edits": edits.plain()} if edits else {}
 
 
+def as_link(values: Mapping[str, object]) -> dict[str, str]:
+    """What an address says to set these changes again."""
+    return {"edits": json.dumps(lenient_edits(values.get("what_if_edits")).plain())}
+
+
 def lenient_edits(value: object) -> Edits:
     """Edits that the page kept; none for what is none."""
     try:
@@ -327,5 +332,6 @@ TAB = Tab(
     wire=wire,
     cleared=dict.fromkeys(("what_if", "what_if_scan", "what_if_progress", "what_if_game")),
     of_link=of_link,
+    as_link=as_link,
     linked=("what_if_edits",),
 )

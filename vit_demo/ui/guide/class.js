@@ -1,0 +1,128 @@
+// A class: students' pages follow the teacher's. The room tells by server-sent events; only the teacher's key can show.
+
+import { fill } from "../kit/words.js";
+
+const AFTER_MS = 250;  // a teacher's click is shown once the page has taken it
+
+/**
+ * Whether another state is only another step of the walk, which the open walk can ask for by itself.
+ * @param {{ base: string, query: Record<string, string> } | null} before
+ * @param {{ base: string, query: Record<string, string> }} now @param {string | undefined} open the tab that is open here
+ */
+export function isStep(before, now, open) {
+  return before !== null && before.base === now.base && now.query.tab === "walk" && open === "walk";
+}
+
+/** @param {Record<string, string>} query what the walk's view asks for, counted from 0 */
+export function stepOf(query) {
+  const place = /^(\d+),(\d+)$/.exec(query.token ?? "");
+  const token = place ? `${Number(place[1]) - 1},${Number(place[2]) - 1}` : query.token === "cls" ? "" : query.token ?? "";
+  /** @type {Record<string, string | number>} */
+  const wanted = { step: query.step ?? "pixels", token };
+  if (query.layer) wanted.layer = Number(query.layer) - 1;
+  if (query.head) wanted.head = Number(query.head) - 1;
+  return wanted;
+}
+
+/** The tab that is open on this page. */
+function openTab() {
+  /** @param {string} box */
+  const open = (box) => document.querySelector(`${box} [role=tab][aria-selected=true]`)?.getAttribute("data-tab-id");
+  const group = open("#vd-tabs");
+  return open("#vd-tabs-" + group) ?? group ?? "";
+}
+
+/**
+ * @param {<E extends HTMLElement = HTMLElement>(selector: string) => E} find @param {() => any} words
+ * @param {(name: string, data?: unknown) => void} trigger
+ */
+export function makeClass(find, words, trigger) {
+  const asked = new URLSearchParams(location.search), code = asked.get("room") ?? "", key = asked.get("teach") ?? "";
+  const bar = find(".vd-class"), follow = find("[name=follow]");
+  const auto = /** @type {HTMLInputElement} */ (find("[name=auto]"));
+  /** @type {{ version: number, base: string, query: Record<string, string> } | null} */
+  let last = null;
+  let following = true, problem = "", followers = 0, timer = 0;
+
+  function say() {
+    const said = words();
+    find(".vd-class-said").textContent = problem ? fill(said[problem], { code })
+      : key ? fill(said.class_teacher, { code, count: followers }) : following ? said.class_following : said.class_left;
+    follow.textContent = following ? said.class_leave : said.class_back;
+    find(".vd-class-teacher span").textContent = said.class_auto;
+    find("[name=push]").textContent = said.class_push;
+    find("[name=address]").textContent = find(".vd-class-address").hidden ? said.class_address : said.class_hide;
+    bar.setAttribute("aria-label", fill(said.class_teacher, { code, count: followers }));
+  }
+
+  /** @param {{ version: number, base: string, query: Record<string, string> }} now */
+  function take(now) {
+    if (key || !following || !now.version) { last = now; return; }
+    const walk = document.querySelector(".vd-walk");
+    if (walk && isStep(last, now, openTab())) walk.dispatchEvent(new CustomEvent("vd-step", { detail: stepOf(now.query) }));
+    else trigger("select", { follow: now.version });
+    last = now;
+    bar.dataset.version = String(now.version);
+  }
+
+  function show() {
+    trigger("input", { key, tab: openTab() });
+  }
+
+  function open() {
+    if (!code) return;
+    bar.hidden = false;
+    follow.hidden = Boolean(key);
+    find(".vd-class-teacher").hidden = !key;
+    const stream = new EventSource(new URL(`classroom/${encodeURIComponent(code)}/events`, document.baseURI));
+    stream.onmessage = (event) => {
+      const now = JSON.parse(event.data);
+      followers = Math.max(0, now.followers - 1);
+      problem = "";
+      take(now);
+      say();
+    };
+    stream.onerror = () => {
+      problem = stream.readyState === EventSource.CLOSED ? "class_no_room" : "class_lost";
+      say();
+    };
+    follow.addEventListener("click", () => {
+      following = !following;
+      if (following && last) { const now = last; last = null; take(now); }
+      say();
+    });
+    if (key) openTeacher();
+  }
+
+  function openTeacher() {
+    find("[name=push]").addEventListener("click", show);
+    const box = find(".vd-class-address"), button = find("[name=address]");
+    const address = new URL(`?room=${code}`, document.baseURI).href;
+    button.addEventListener("click", () => {
+      box.hidden = !box.hidden;
+      button.setAttribute("aria-expanded", String(!box.hidden));
+      const image = /** @type {HTMLImageElement} */ (find(".vd-class-address img"));
+      image.src = new URL(`classroom/${code}/qr.svg?address=${encodeURIComponent(address)}`, document.baseURI).href;
+      image.onerror = () => { image.hidden = true; };
+      const link = /** @type {HTMLAnchorElement} */ (find(".vd-class-address a"));
+      link.href = link.textContent = address;
+      say();
+    });
+    const soon = (/** @type {Event} */ event) => {
+      if (!auto.checked || (event.target instanceof Node && bar.contains(event.target))) return;
+      clearTimeout(timer);
+      timer = setTimeout(show, AFTER_MS);
+    };
+    for (const name of ["click", "change", "keyup", "vd-stepped"]) document.addEventListener(name, soon, true);
+  }
+
+  return {
+    say,
+    open,
+    /** @param {{ followers?: number }} sent what the server says once the class was shown something */
+    pushed: (sent) => {
+      followers = Math.max(0, (sent.followers ?? 1) - 1);
+      say();
+    },
+  };
+}

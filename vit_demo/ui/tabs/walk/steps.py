@@ -1,0 +1,170 @@
+"""What is said of a step beside its figure: words, shapes, formula, code, questions; on the page and on paper alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+from vit_demo.contract import WALK_STEPS, WalkStep
+from vit_demo.ui.kit.links import go_link
+from vit_demo.ui.kit.terms import with_terms
+from vit_demo.ui.state import PageState
+from vit_demo.ui.tabs.walk.places import named
+
+END = "explain"  # the page after the last step
+STEPS = (*WALK_STEPS, END)
+IN_LAYER = ("norm", "qkv", "scores", "values", "residual", "mlp")
+OVER_DEPTH = ("layers", "dino")
+WITH_HEAD = ("qkv", "scores", "values")
+# What each letter counts stands in vit_demo/model/__init__.py
+FORMULAS = {
+    "pixels": "x = (value / 255 − mean) / std",
+    "patches": "N = H·W / P²",
+    "embedding": "tokenᵢ = E·patchᵢ + b",
+    "prefix": "[CLS, token₁, …, token_N]",
+    "positions": "xᵢ = tokenᵢ + pᵢ",
+    "norm": "(x − mean(x)) / std(x) · γ + β",
+    "qkv": "[q, k, v] = W·x + b;   h heads of d numbers",
+    "scores": "aᵢⱼ = softmaxⱼ(qᵢ·kⱼ / √d)",
+    "values": "outᵢ = W_o·[Σⱼ aᵢⱼ·vⱼ for each head]",
+    "residual": "x ← x + attention(norm(x));   x ← x + mlp(norm(x))",
+    "mlp": "mlp(x) = W₂·GELU(W₁·x + b₁) + b₂",
+    "layers": "x ← block_L(… block₂(block₁(x)))",
+    "answer": "softmax(W·norm(x_CLS) / T)",
+    "dino": "loss = −Σ softmax((t − c)/τ_t)·log softmax(s/τ_s)",
+}
+# The formula where a model computes a step otherwise
+OTHER_FORMULAS = {
+    "rope": "q ← R(row, col)·q,   k ← R(row, col)·k",
+    "table_and_rope": "xᵢ = tokenᵢ + pᵢ;   q ← R(row, col)·q,   k ← R(row, col)·k",
+    "no_positions": "xᵢ = tokenᵢ",
+    "no_class_token": "[token₁, …, token_N]",
+    "registers": "[CLS, REG₁, …, token₁, …, token_N]",
+    "rms_norm": "x / rms(x) · γ",
+    "gated": "mlp(x) = W·(SiLU(G·x) ⊙ (V·x))",
+    "mean_pool": "softmax(W·norm(meanᵢ xᵢ) / T)",
+    "no_head": "cos(f, example) = f·e / (|f|·|e|)",
+}
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question as it is read: its text, options, the right one from 0, and why."""
+
+    key: str
+    text: str
+    options: tuple[str, ...]
+    right: int
+    why: str
+
+
+def title_of(state: PageState, name: str) -> str:
+    return state.say(f"walk.{name}")
+
+
+def idea_of(state: PageState, name: str) -> str:
+    """A step's idea as HTML, with the terms of the glossary marked."""
+    return with_terms(state.say(f"walk.{name}_idea"), state.language)
+
+
+def formula_of(step: WalkStep) -> str:
+    return next((OTHER_FORMULAS[name] for name in step.differs if name in OTHER_FORMULAS), FORMULAS[step.name])
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """A shape as people write it: 3 × 224 × 224."""
+    return " × ".join(f"{side:,}" for side in shape)
+
+
+def shapes_of(step: WalkStep) -> str:
+    """The shapes of a step, one after the other."""
+    return " → ".join(f"{SHAPE_NAMES.get(name, name)} {shape_text(shape)}" for name, shape in step.shapes.items())
+
+
+# As they stand in formulas and code: the same in every language
+SHAPE_NAMES = {
+    "pixels": "x",
+    "patches": "patches",
+    "weight": "W",
+    "planes": "conv",
+    "flat": "flat",
+    "tokens": "tokens",
+    "table": "p",
+    "cosines": "R",
+    "gain": "γ, β",
+    "joined": "joined",
+    "heads": "heads",
+    "queries": "q, k",
+    "scores": "a",
+    "values": "v",
+    "token": "xᵢ",
+    "hidden": "hidden",
+    "added": "added",
+    "rows": "a",
+    "read": "read",
+}
+
+
+def questions_of(state: PageState, step: WalkStep) -> list[Question]:
+    """The questions in the page's language."""
+    found = []
+    for one in step.questions:
+        values = dict(one.values)
+        for name in ("before", "after", "best"):
+            if name in values:
+                values[name] = named(state, step, str(values[name]))
+        options = tuple(state.say(option) if option.startswith("walk.") else option for option in one.options)
+        text, why = state.say(f"walk.q_{one.name}", **values), state.say(f"walk.why_{one.name}", **values)
+        found.append(Question(one.name, text, options, one.right, why))
+    return found
+
+
+def differs_of(state: PageState, step: WalkStep) -> list[str]:
+    """What this model does otherwise, as HTML."""
+    return [with_terms(state.say(f"walk.differs_{name}"), state.language) for name in step.differs]
+
+
+def code_of(step: WalkStep) -> list[dict[str, str]]:
+    return [{"place": f"{one.file}:{one.line}", "code": one.code} for one in step.source]
+
+
+def followed_words(state: PageState, step: WalkStep) -> str:
+    """Which token is followed."""
+    if step.query.prefix is not None:
+        return state.say("walk.followed_token", name=step.query.prefix.upper())
+    return state.say("walk.followed_patch", row=step.query.row + 1, col=step.query.col + 1)
+
+
+def map_of(state: PageState, shapes: dict[str, tuple[int, ...]]) -> list[dict[str, object]]:
+    """The whole model: every step with the shape of what leaves it."""
+    return [
+        {
+            "name": name,
+            "title": title_of(state, name),
+            "shape": shape_text(shapes[name]) if name in shapes and name != "dino" else "",
+            "layer": name in IN_LAYER,
+        }
+        for name in STEPS
+    ]
+
+
+# ------------------------------------------------------------------------------------------------------------- the end
+
+# Five things that are often misunderstood, and the state of the page that lets one try: what an address would say
+EXPERIMENTS: dict[str, dict[str, str]] = {
+    "attention": {"tab": "what_if"},
+    "scale": {"tab": "attention"},
+    "heads": {"tab": "what_if", "edits": '{"heads": [[[0, 0], "mean"]]}'},
+    "norms": {"tab": "features"},
+    "class": {"tab": "what_if", "edits": '{"patch_in": [[1, ["cls"], null]]}'},
+}
+
+
+def end_html(state: PageState) -> str:
+    """What a visitor can now explain: each misconception with why, and a link to try it."""
+    items = []
+    for name, link in EXPERIMENTS.items():
+        said, why = state.say(f"walk.explain_{name}"), state.say(f"walk.explain_{name}_why")
+        tried = go_link(state, link, state.say("walk.explain_try"))
+        items.append(f"<li><h3>{escape(said)}</h3><p>{with_terms(why, state.language)}</p>{tried}</li>")
+    return f'<ol class="vd-walk-end">{"".join(items)}</ol>'
