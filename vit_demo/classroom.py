@@ -43,9 +43,16 @@ class Room:
     def __init__(self, code: str = "", key: str = ""):
         self.code = code or "".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
         self.key = key or secrets.token_urlsafe(12)
+        self.address = ""  # for students, once the server knows its own
         self._shown = Shown()
         self._lock = threading.Lock()
         self._waiting: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
+
+    @classmethod
+    def of_text(cls, text: str) -> Room:
+        """ "CODE:KEY", so that a server that is started again has the same addresses; "" for new ones."""
+        code, _, key = text.partition(":")
+        return cls(code, key)
 
     @property
     def shown(self) -> Shown:

@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     load.add_argument("--rounds", type=int, default=3, help="classes, one after the other")
     load.add_argument("--model", default="", help="of the catalogue; the page's default otherwise")
     load.add_argument("--json", action="store_true")
+    load.add_argument("--class", dest="follow", action="store_true", help="students' pages follow a teacher's instead")
     load.set_defaults(command=_load)
     return parser
 
@@ -152,7 +153,7 @@ def _serve(options: argparse.Namespace) -> None:
         settings = Settings.of_environment()
     except ValueError as error:
         raise DemoError("page.bad_setting", what=str(error)) from None
-    room = Room() if options.classroom else None
+    room = Room.of_text(os.environ.get("VIT_DEMO_ROOM", "")) if options.classroom else None
     demo, explainer = build(settings, room)
     load_behind(explainer)
     serve(demo, explainer, folder, room, auth=settings.auth)
@@ -233,6 +234,11 @@ def _bench(options: argparse.Namespace) -> None:
 def _load(options: argparse.Namespace) -> int:
     from vit_demo.benchmark.load import measure_load, print_load
 
+    if options.follow:
+        from vit_demo.benchmark.classroom import measure_class, print_class
+
+        print_class(measure_class(max(1, options.students), options.model), options.json)
+        return 0
     figures = measure_load(max(1, options.students), max(1, options.rounds), model=options.model)
     print_load(figures, options.json)
     return 1 if figures.failed else 0

@@ -187,6 +187,7 @@ def _has_mcp() -> bool:
 def print_room(room: classroom.Room, port: int, root_path: str = "") -> None:
     """The addresses of a room, for the terminal: the students' with its QR code, and the teacher's own."""
     found = classroom.addresses(room, classroom.lan_address(), port, root_path)
+    room.address = found.students
     drawn = classroom.qr_terminal(found.students)
     lines = [
         "",

@@ -21,6 +21,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from vit_demo.checkpoints import embedded
+from vit_demo.text import LANGUAGES, say
+from vit_demo.ui.tabs import GROUPS
 
 ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -208,6 +210,13 @@ class Visitor:
         return [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]
 
     def tab(self, name: str) -> None:
+        """Opens a topic's tab, in whichever group it stands, or a tab of its own that a topic has."""
+        for group in GROUPS:
+            labels = [say(f"{tab.name}.tab", language) for tab in group.tabs for language in LANGUAGES]
+            if len(group.tabs) > 1 and name in labels:
+                self.page.locator(f"#vd-tabs > .tab-wrapper [data-tab-id={group.name}]").click()
+                self.page.locator(f"#vd-tabs-{group.name}").get_by_role("tab", name=name, exact=True).click()
+                return
         self.page.get_by_role("tab", name=name, exact=True).click()
 
 

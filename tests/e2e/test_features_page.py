@@ -123,7 +123,7 @@ def test_another_picture_or_layer_replaces_what_is_shown(visit):
 @pytest.mark.parametrize("width", [360, 1280])
 def test_every_view_opens_and_nothing_scrolls_sideways(visit, width):
     visitor = visit(width=width)
-    _open_hidden(visitor, say("features.tab"))
+    visitor.tab(say("features.tab"))
     visitor.wait("() => { const v = document.querySelector('.vd-feat'); return v && v.dataset.ready > 0 }")
     for view, shown in VIEWS.items():
         _open_hidden(visitor, say(f"features.view_{view}"))
@@ -133,7 +133,7 @@ def test_every_view_opens_and_nothing_scrolls_sideways(visit, width):
 
 
 def _open_hidden(visitor, name: str) -> None:
-    """Opens a tab, out of the menu where there is no room for it."""
+    """Opens a tab of the topic's own, out of the menu where there is no room for it."""
     tab = visitor.page.get_by_role("tab", name=name, exact=True)
     if tab.count() and tab.first.is_visible():
         tab.first.click()

@@ -462,7 +462,7 @@ def test_the_language_of_the_whole_page_changes(visit):
     visitor = visit()
     page = visitor.page
     page.get_by_label("中文").check()
-    page.get_by_role("tab", name=say("embeddings.tab", "zh"), exact=True).wait_for()
+    page.get_by_role("tab", name=say("relevance.tab", "zh"), exact=True).wait_for()
     page.get_by_role("button", name="考拉", exact=True).wait_for()
     visitor.wait("(words) => document.querySelector('.vd-head b').textContent === words",
                  say("attention.mean_of_heads", "zh"))  # fmt: skip
@@ -494,6 +494,56 @@ def test_a_phone_never_scrolls_sideways(visit):
         assert visitor.page.evaluate("() => document.scrollingElement.scrollWidth") <= 391, tab
 
 
+def test_on_a_phone_a_view_begins_within_the_first_screen_and_the_inputs_unfold(visit, tmp_path):
+    visitor = visit(width=390, height=844)
+    page = visitor.page
+    page.locator(".vd-tour-offer [name=no]").click()
+    page.evaluate("() => scrollTo(0, 0)")
+    assert page.locator(".vd-explorer").bounding_box()["y"] < 600
+    assert page.locator(".vd-explorer .vd-stage").first.bounding_box()["y"] < 844
+    assert not page.locator("#vd-model").is_visible()
+    assert "DINOv2" in page.locator(".vd-fold").inner_text()
+    page.locator(".vd-fold").click()
+    assert page.locator("#vd-model").is_visible()
+    page.locator("#vd-examples button").nth(1).click()
+    visitor.settle()
+    page.locator(".vd-fold").click()
+    assert not page.locator("#vd-model").is_visible()
+
+
+def test_the_tour_is_offered_once_and_leads_through_the_page(visit):
+    visitor = visit()
+    page = visitor.page
+    page.locator(".vd-tour-offer [name=start]").click()
+    seen = []
+    while page.locator(".vd-tour-card").is_visible():
+        seen.append(page.locator(".vd-tour-words").inner_text())
+        assert page.locator(".vd-tour-lit").count() == 1, seen[-1]
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(50)
+    assert len(seen) == len(set(seen)) == 6
+    visitor.settle()
+    page.reload(wait_until="domcontentloaded")
+    visitor.wait("() => document.querySelector('.vd-guide')?.dataset.ready > 0")
+    assert not page.locator(".vd-tour-offer").is_visible()
+
+
+def test_a_term_is_explained_by_pointer_and_by_keyboard(visit):
+    visitor = visit()
+    page = visitor.page
+    term = page.locator(".vd-help .vd-term:visible").first
+    tip = page.locator(".vd-tip")
+    assert not tip.is_visible()
+    term.hover()
+    assert len(tip.inner_text()) > 20
+    page.mouse.move(2, 2)
+    assert not tip.is_visible()
+    term.focus()
+    assert tip.is_visible()
+    page.keyboard.press("Escape")
+    assert not tip.is_visible()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_in_the_explorer(visit, theme):
     visitor = visit(f"?__theme={theme}")
@@ -504,6 +554,9 @@ def test_axe_finds_nothing_in_the_explorer(visit, theme):
 
 
 TABS = {
+    "walk": ".vd-walk-figure img",
+    "lessons": ".vd-lesson",
+    "glossary": ".vd-glossary dt",
     "predict": "#vd-predict ol.vd-bars",
     "relevance": "#vd-relevance-view canvas",
     "depth": "#vd-depth svg",

@@ -184,12 +184,13 @@ def test_a_link_opens_the_same_changes(visit):
     other.wait("() => document.querySelector('.vd-what').dataset.edits !== '{}'")
     assert edits(other) == wanted == {"drop": [[1, 1], [1, 2]], "heads": [[[8, 3], "mean"]]}
     assert view(other, "answer") == answer
-    assert other.page.locator("#vd-tabs [role=tab][aria-selected=true]").inner_text() == say("what_if.tab")
+    assert other.page.locator("#vd-tabs-change [role=tab][aria-selected=true]").inner_text() == say("what_if.tab")
 
 
 def test_changes_follow_to_another_picture_and_size_as_far_as_they_go(visit):
     visitor = visit(SMALL)
     open_tab(visitor)
+    stage(visitor).evaluate("(stage) => stage.scrollIntoView({ block: 'center' })")
     drag(visitor, (15, 14), (15, 15))
     edits(visitor)
     visitor.page.locator("#vd-examples button").nth(4).click()

@@ -82,6 +82,22 @@ def test_norm(pair):
     close(found["after"], kept["norm1"][0, walk.token])
 
 
+def test_prefix_and_positions(pair):
+    kept, _, _, theirs, walk = pair
+    sequence, p = steps.prefix(walk).tensors["tokens"], walk.grid.num_prefix_tokens
+    close(sequence[p:], kept["patch_embed"].reshape(1, ROWS * COLS, -1)[0])
+    close(sequence[0], theirs.cls_token[0, 0])
+    found = steps.positions(walk)
+    if found.facts["table"]:
+        plane = kept["block0.in"][0, p:, found.facts["channel"] - 1]
+        close(found.tensors["after"].flatten(), plane)
+
+
+def test_qkv(pair):
+    kept, _, _, _, walk = pair
+    close(steps.qkv(walk).tensors["joined"], kept["qkv"][0, walk.token])
+
+
 def test_scores(pair):
     _, maps, _, _, walk = pair
     close(steps.scores(walk).tensors["rows"], maps["attention"][0, :, walk.token])
@@ -130,7 +146,7 @@ def test_answer(pair):
 
 
 def test_the_shapes_of_the_map_are_those_that_timm_has(pair):
-    kept, maps, logits, theirs, walk = pair
+    kept, maps, logits, _, walk = pair
     shapes = steps.map_shapes(walk.config, walk.grid, 7)
     assert shapes["embedding"] == tuple(kept["patch_embed"].flatten(1, -2).shape[1:])
     assert shapes["positions"] == tuple(kept["block0.in"].shape[1:])

@@ -410,6 +410,7 @@ class FakeExplainer:
                 **{name: np.array([2.0, 1.0, 0.5]) for name in ("loss", "entropy")},
                 "knn": np.array([np.nan, 0.5, np.nan]),
                 "heads": wave(heads, *grid.shape) + 1,
+                "norms": wave(*grid.shape) + 2,
             },
         }.get(step, {})
         names = ("tabby", "lynx") if head_model else ("dog", "kitten", "koala")

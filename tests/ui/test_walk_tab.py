@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from vit_demo.contract import WALK_STEPS
-from vit_demo.text import LANGUAGES, phrases, say
+from vit_demo.edits import Edits
+from vit_demo.text import LANGUAGES, say
 from vit_demo.ui.kit.static import ui_text
 from vit_demo.ui.kit.words import view_words
 from vit_demo.ui.tabs.walk import tab as walk
 from vit_demo.ui.tabs.walk.figures import FIGURES
-from vit_demo.ui.tabs.walk.steps import END, EXPERIMENTS, FORMULAS, STEPS
+from vit_demo.ui.tabs.walk.steps import END, FORMULAS, STEPS, experiments
 
 HEAD, FEATURES = "fake/head", "fake/features"
 MOST_WORDS, MOST_LETTERS = 60, 130  # of an idea in English; Chinese has no spaces between words
@@ -82,7 +83,7 @@ def test_every_step_is_drawn_for_models_with_and_without_classes(state, step, mo
     assert "{" not in re.sub(r'data-go="[^"]*"|href="[^"]*"', "", data["figure"])  # every placeholder is filled
     assert [one["name"] for one in data["map"]] == list(STEPS)
     if step == END:
-        assert data["figure"].count("vd-go") == len(EXPERIMENTS) == 5
+        assert data["figure"].count("vd-go") == 5
         return
     assert len(data["figure"]) > 200
     assert data["formula"]
@@ -183,7 +184,13 @@ def test_the_handout_is_one_file_with_every_step_and_the_answers(state, language
     assert "url(" not in html
 
 
-def test_the_experiments_open_states_that_there_are(state):
-    for link in EXPERIMENTS.values():
-        assert f"{link['tab']}.tab" in phrases("en")
-        json.loads(link.get("edits", "{}"))
+def test_the_experiments_are_changes_of_the_what_if_tab(state, explainer):
+    found = explainer.walk(*state().picture, "dino")
+    tried = experiments(found)
+    assert all(Edits.of_plain(edits) for edits in tried.values())
+    bright = found.tensors["heads"].mean(axis=0)
+    least = min(bright[tuple(patch)] for patch in tried["attention"]["drop"])
+    assert least >= np.sort(bright, axis=None)[-len(tried["attention"]["drop"])]
+    links = [json.loads(unescape(text)) for text in re.findall(r'data-go="([^"]*)"', figure(state, END)["figure"])]
+    assert {link["tab"] for link in links} == {"what_if"}
+    assert [json.loads(link["edits"]) for link in links] == list(tried.values())

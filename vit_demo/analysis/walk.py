@@ -22,7 +22,7 @@ from vit_demo.model.config import ViTConfig
 from vit_demo.model.trace import LayerTrace, Trace
 from vit_demo.model.vit import VisionTransformer
 
-SHOWN_PATCHES = 12  # of the sequence, where its first tokens are shown number by number
+Facts = dict[str, int | float | str | bool]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Found:
 
     shapes: dict[str, tuple[int, ...]]
     tensors: dict[str, Tensor] = field(default_factory=dict)
-    facts: dict[str, int | float | str | bool] = field(default_factory=dict)
+    facts: Facts = field(default_factory=dict)
 
 
 def map_shapes(config: ViTConfig, grid: PatchGrid, classes: int) -> dict[str, tuple[int, ...]]:
@@ -111,7 +111,7 @@ def map_shapes(config: ViTConfig, grid: PatchGrid, classes: int) -> dict[str, tu
 def pixels(walk: Walk) -> Found:
     """The picture as the model gets it, (C, H, W): per channel (value/255 − mean)/std."""
     made = walk.pixels[0]
-    means = {f"mean_{name}": float(plane.mean()) for name, plane in zip("rgb", made, strict=False)}
+    means: Facts = {f"mean_{name}": float(plane.mean()) for name, plane in zip("rgb", made, strict=False)}
     return Found({"pixels": tuple(made.shape)}, {"pixels": made}, means)
 
 
@@ -120,7 +120,7 @@ def patches(walk: Walk) -> Found:
     grid, P = walk.grid, walk.grid.patch_px
     made = F.unfold(walk.pixels[:, :, : grid.rows * P, : grid.cols * P], P, stride=P)[0].T  # (N, C·P·P)
     made = made.reshape(grid.num_patches, -1, P, P)
-    facts = {"patches": grid.num_patches, "rows": grid.rows, "cols": grid.cols, "patch_px": P}
+    facts: Facts = {"patches": grid.num_patches, "rows": grid.rows, "cols": grid.cols, "patch_px": P}
     return Found({"pixels": tuple(walk.pixels.shape[1:]), "patches": tuple(made.shape)}, {"patches": made}, facts)
 
 
@@ -141,7 +141,7 @@ def embedding(walk: Walk) -> Found:
         "flat": tuple(flat.shape),
         "tokens": tuple(tokens.shape),
     }
-    facts = {"difference": float((tokens - product).abs().max()), "largest": float(tokens.abs().max())}
+    facts: Facts = {"difference": float((tokens - product).abs().max()), "largest": float(tokens.abs().max())}
     tensors = {"convolution": tokens, "product": product, "channels": varied, "filters": conv.weight[varied]}
     return Found(shapes, tensors, facts)
 
@@ -154,7 +154,7 @@ def prefix(walk: Walk) -> Found:
     patch_tokens = vit.patches(walk.pixels)
     sequence = torch.cat([*made, patch_tokens], dim=1)[0]
     shapes = {"patches": tuple(patch_tokens.shape[1:]), "tokens": tuple(sequence.shape)}
-    facts = {"prefix": walk.grid.num_prefix_tokens, "tokens": sequence.shape[0]}
+    facts: Facts = {"prefix": walk.grid.num_prefix_tokens, "tokens": sequence.shape[0]}
     return Found(shapes, {"tokens": sequence}, facts)
 
 
@@ -165,7 +165,7 @@ def positions(walk: Walk) -> Found:
     grid, vit, config = walk.grid, walk.vit, walk.config
     shapes: dict[str, tuple[int, ...]] = {"tokens": tuple(walk.trace.embedded.shape[1:])}
     tensors: dict[str, Tensor] = {}
-    facts: dict[str, int | float | str | bool] = {
+    facts: Facts = {
         "table": config.position == "learned",
         "rope": config.rope is not None,
     }
@@ -285,7 +285,7 @@ def values(walk: Walk) -> Found:
     shapes["tokens"] = (N, walk.config.dim)
     tensors = {"by_hand": by_hand, "fused": fused, "given": given, "shares": rows[walk.head]}
     tensors["projected"] = walk.attended(walk.layer)[0, t]
-    facts = {"difference": float((by_hand - fused).abs().max()), "largest": float(fused.abs().max())}
+    facts: Facts = {"difference": float((by_hand - fused).abs().max()), "largest": float(fused.abs().max())}
     return Found(shapes, tensors, facts)
 
 
@@ -347,8 +347,11 @@ def answer(walk: Walk) -> Found:
 
 
 def last_heads(walk: Walk) -> Found:
-    """Where every head of the last layer looks from the walk's token, over patches: (h, Gh, Gw)."""
-    rows = attention_rows(walk.trace, walk.config.depth - 1, walk.token)[0]
-    maps = rows[:, walk.grid.num_prefix_tokens :].reshape(-1, *walk.grid.shape)
+    """Where every head of the last layer looks from the walk's token, over patches: (h, Gh, Gw); and how long each
+    patch's vector is at that layer's output, (Gh, Gw)."""
+    last, p = walk.config.depth - 1, walk.grid.num_prefix_tokens
+    rows = attention_rows(walk.trace, last, walk.token)[0]
+    maps = rows[:, p:].reshape(-1, *walk.grid.shape)
+    norms = layer_of(walk.trace, last).residual[0, p:].norm(dim=-1).reshape(walk.grid.shape)
     facts = {"registers": walk.config.num_registers, "rope": walk.config.rope is not None, "heads": maps.shape[0]}
-    return Found({"rows": tuple(rows.shape)}, {"heads": maps}, facts)
+    return Found({"rows": tuple(rows.shape)}, {"heads": maps, "norms": norms}, facts)

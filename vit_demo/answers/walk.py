@@ -113,8 +113,9 @@ def _found(
         found.facts["likeness"], names = without.likeness, without.names
     if step == "answer" and reader is not None:
         values = reader.values(run.trace.layers[reader.layer].residual)
-        found.tensors["values"], names = values, reader.names
-        found.facts["best"], found.facts["layer_read"] = reader.best(values), reader.layer + 1
+        told = [i for i in range(len(reader.names)) if i != reader.left_out]  # not the example that is this picture
+        found.tensors["values"], names = values[told], tuple(reader.names[i] for i in told)
+        found.facts["best"], found.facts["layer_read"] = int(values[told].argmax()), reader.layer + 1
         found.facts["multi_label"] = at.config.multi_label
     if step == "layers" and reader is not None and reader.kind == "class":
         shown = [reader.shown(reader.values(layer.residual)) for layer in run.trace.layers]

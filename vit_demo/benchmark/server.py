@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,8 +17,11 @@ START_WITHIN_S = 120
 
 
 @contextmanager
-def running(app: Path, folder: Path, variables: Mapping[str, str] = {}) -> Iterator[tuple[str, subprocess.Popen]]:
-    """The app's address and process while it runs, offline, its files in `folder`; `variables` of its environment."""
+def running(
+    app: Path, folder: Path, variables: Mapping[str, str] = {}, command: Sequence[str] = ()
+) -> Iterator[tuple[str, subprocess.Popen]]:
+    """The app's address and process while it runs, offline, its files in `folder`; `variables` of its environment.
+    `command` starts it otherwise than by its file."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -26,7 +29,7 @@ def running(app: Path, folder: Path, variables: Mapping[str, str] = {}) -> Itera
     log = folder.parent / f"{folder.name}.log"
     with log.open("wb") as output:
         told = {**os.environ, **env, **variables}
-        command = [sys.executable, app.name]
+        command = command or (sys.executable, app.name)
         process = subprocess.Popen(command, cwd=app.parent, env=told, stdout=output, stderr=output)
     try:
         yield _answering(f"http://127.0.0.1:{port}/", process, log), process

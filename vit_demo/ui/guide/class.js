@@ -42,11 +42,11 @@ export function makeClass(find, words, trigger) {
   const auto = /** @type {HTMLInputElement} */ (find("[name=auto]"));
   /** @type {{ version: number, base: string, query: Record<string, string> } | null} */
   let last = null;
-  let following = true, problem = "", followers = 0, timer = 0;
+  let following = true, problem = "", refused = "", known = "", followers = 0, timer = 0;
 
   function say() {
     const said = words();
-    find(".vd-class-said").textContent = problem ? fill(said[problem], { code })
+    find(".vd-class-said").textContent = refused ? refused : problem ? fill(said[problem], { code })
       : key ? fill(said.class_teacher, { code, count: followers }) : following ? said.class_following : said.class_left;
     follow.textContent = following ? said.class_leave : said.class_back;
     find(".vd-class-teacher span").textContent = said.class_auto;
@@ -97,31 +97,38 @@ export function makeClass(find, words, trigger) {
   function openTeacher() {
     find("[name=push]").addEventListener("click", show);
     const box = find(".vd-class-address"), button = find("[name=address]");
-    const address = new URL(`?room=${code}`, document.baseURI).href;
     button.addEventListener("click", () => {
+      if (!known) show();  // the server answers with the address that others reach it by
       box.hidden = !box.hidden;
       button.setAttribute("aria-expanded", String(!box.hidden));
-      const image = /** @type {HTMLImageElement} */ (find(".vd-class-address img"));
-      image.src = new URL(`classroom/${code}/qr.svg?address=${encodeURIComponent(address)}`, document.baseURI).href;
-      image.onerror = () => { image.hidden = true; };
-      const link = /** @type {HTMLAnchorElement} */ (find(".vd-class-address a"));
-      link.href = link.textContent = address;
       say();
     });
     const soon = (/** @type {Event} */ event) => {
       if (!auto.checked || (event.target instanceof Node && bar.contains(event.target))) return;
       clearTimeout(timer);
-      timer = setTimeout(show, AFTER_MS);
+      timer = setTimeout(show, event.type === "vd-stepped" ? 0 : AFTER_MS);  // a step has been taken already
     };
     for (const name of ["click", "change", "keyup", "vd-stepped"]) document.addEventListener(name, soon, true);
+  }
+
+  function drawAddress() {
+    const image = /** @type {HTMLImageElement} */ (find(".vd-class-address img"));
+    const address = known || new URL(`?room=${code}`, document.baseURI).href;
+    image.onerror = () => { image.hidden = true; };
+    image.src = new URL(`classroom/${code}/qr.svg?address=${encodeURIComponent(address)}`, document.baseURI).href;
+    const link = /** @type {HTMLAnchorElement} */ (find(".vd-class-address a"));
+    link.href = link.textContent = address;
   }
 
   return {
     say,
     open,
-    /** @param {{ followers?: number }} sent what the server says once the class was shown something */
+    /** @param {{ followers?: number, address?: string, refused?: string }} sent what the server says of what was shown */
     pushed: (sent) => {
+      refused = sent.refused ?? "";
       followers = Math.max(0, (sent.followers ?? 1) - 1);
+      known = sent.address ?? known;
+      drawAddress();
       say();
     },
   };

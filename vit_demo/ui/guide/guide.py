@@ -162,7 +162,7 @@ def show_class(
     """The teacher's page as it is now becomes what the class sees. `linked` are the components that a link can set."""
     room = guide.room
     if room is None or not room.is_teacher(event.get("key")):
-        raise DemoError("guide.not_teacher")
+        return {"guide": {"data": {"refused": say("guide.not_teacher", language)}}}
     chosen = Selection.of(selection)
     query = {"tab": str(event.get("tab") or ""), "keep": "1" if keep_shape else "0"}
     if model:
@@ -186,7 +186,7 @@ def show_class(
     if example is not None:
         query["example"] = example.key
     room.show(event.get("key"), query, picture)
-    return {"guide": {"data": {"pushed": room.shown.version, "followers": room.followers}}}
+    return {"guide": {"data": {"pushed": room.shown.version, "followers": room.followers, "address": room.address}}}
 
 
 def _from_one(token: str) -> str:

@@ -7,9 +7,12 @@ export function makeTips(tip, meaning) {
   /** @param {EventTarget | null} target */
   const termOf = (target) => (target instanceof Element ? target.closest(".vd-term") : null);
 
+  /** @param {HTMLElement} term */
+  const nameOf = (term) => [...term.classList].find((name) => name.startsWith("term-"))?.slice(5) ?? "";
+
   /** @param {Element | null} term */
   function show(term) {
-    const found = term instanceof HTMLElement ? meaning(term.dataset.term ?? "", term.lang === "zh" ? "zh" : "en") : undefined;
+    const found = term instanceof HTMLElement ? meaning(nameOf(term), term.lang === "zh" ? "zh" : "en") : undefined;
     tip.hidden = !found;
     if (!found || !term) return;
     const name = document.createElement("b");

@@ -46,7 +46,8 @@ def mark_terms(text: str, language: str) -> str:
         if name is None or name in seen:
             return found.group()
         seen.add(name)
-        return f'<dfn class="vd-term" tabindex="0" data-term="{name}" lang="{language}">{form}</dfn>'
+        # The name is a class: Markdown's sanitiser takes data attributes away
+        return f'<dfn class="vd-term term-{name}" tabindex="0" lang="{language}">{form}</dfn>'
 
     return pattern.sub(mark, text)
 

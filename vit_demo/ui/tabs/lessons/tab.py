@@ -35,7 +35,7 @@ def _lesson(state: PageState, lesson: Lesson, is_open: bool) -> str:
     minutes = escape(state.say("lessons.minutes", count=lesson.minutes))
     return (
         f'<details class="vd-lesson"{" open" if is_open else ""}><summary>{title} · {minutes}</summary>'
-        f"<p>{audience}</p><h3>{escape(state.say('lessons.goals'))}</h3><ul>{goals}</ul><ol>{''.join(parts)}</ol></details>"
+        f"<p>{audience}</p><p><b>{escape(state.say('lessons.goals'))}</b></p><ul>{goals}</ul><ol>{''.join(parts)}</ol></details>"
     )
 
 

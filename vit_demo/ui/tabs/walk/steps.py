@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from html import escape
+
+import numpy as np
 
 from vit_demo.contract import WALK_STEPS, WalkStep
 from vit_demo.ui.kit.links import go_link
@@ -150,21 +153,38 @@ def map_of(state: PageState, shapes: dict[str, tuple[int, ...]]) -> list[dict[st
 
 # ------------------------------------------------------------------------------------------------------------- the end
 
-# Five things that are often misunderstood, and the state of the page that lets one try: what an address would say
-EXPERIMENTS: dict[str, dict[str, str]] = {
-    "attention": {"tab": "what_if"},
-    "scale": {"tab": "attention"},
-    "heads": {"tab": "what_if", "edits": '{"heads": [[[0, 0], "mean"]]}'},
-    "norms": {"tab": "features"},
-    "class": {"tab": "what_if", "edits": '{"patch_in": [[1, ["cls"], null]]}'},
-}
+# Of the patches: what the first experiment takes away, and how many of the longest vectors the fourth does
+BRIGHTEST_SHARE, LONGEST = 0.1, 6
 
 
-def end_html(state: PageState) -> str:
+def experiments(found: WalkStep) -> dict[str, dict[str, object]]:
+    """Five things that are often misunderstood, and the changes of the What-if tab that let one try: the brightest
+    patches taken away, sharper attention, a head switched off, the longest vectors taken away, the class token's state
+    of a second picture. `found` is the last step of the walk."""
+    bright = found.tensors["heads"].mean(axis=0)
+    prefix = found.info.grid.prefix_names
+    state = ["cls"] if "cls" in prefix else None
+    return {
+        "attention": {"drop": _largest(bright, max(1, round(BRIGHTEST_SHARE * bright.size)))},
+        "scale": {"temperature": 2.0},
+        "heads": {"heads": [[[found.info.depth - 1, 0], "mean"]]},
+        "norms": {"drop": _largest(found.tensors["norms"], min(LONGEST, found.tensors["norms"].size - 1))},
+        "class": {"patch_in": [[found.info.depth // 4, state, None]]},
+    }
+
+
+def _largest(values: np.ndarray, count: int) -> list[list[int]]:
+    """The places (row, col) of the largest values."""
+    order = np.argsort(-values, axis=None, kind="stable")[:count]
+    return sorted([int(i) // values.shape[1], int(i) % values.shape[1]] for i in order)
+
+
+def end_html(state: PageState, found: WalkStep) -> str:
     """What a visitor can now explain: each misconception with why, and a link to try it."""
     items = []
-    for name, link in EXPERIMENTS.items():
+    for name, edits in experiments(found).items():
         said, why = state.say(f"walk.explain_{name}"), state.say(f"walk.explain_{name}_why")
+        link = {"tab": "what_if", "edits": json.dumps(edits)}
         tried = go_link(state, link, state.say("walk.explain_try"))
         items.append(f"<li><h3>{escape(said)}</h3><p>{with_terms(why, state.language)}</p>{tried}</li>")
     return f'<ol class="vd-walk-end">{"".join(items)}</ol>'

@@ -126,7 +126,7 @@ def value_of(state: PageState, name: str, found: WalkStep, token: str = "", time
         "step": name,
         "title": title_of(state, name),
         "idea": idea_of(state, name),
-        "figure": end_html(state) if drawn is None else drawn.html,
+        "figure": end_html(state, found) if drawn is None else drawn.html,
         "map": map_of(state, dict(found.map_shapes)),
         "shapes": "" if drawn is None else shapes_of(found),
         "formula": "" if drawn is None else formula_of(found),
