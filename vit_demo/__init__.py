@@ -26,6 +26,9 @@ _HOME = {
     "TokenQuery": "vit_demo.contract",
     "Settings": "vit_demo.serve",
     "mount": "vit_demo.serve",
+    "explorer_html": "vit_demo.notebook",
+    "show": "vit_demo.notebook",
+    "launch": "vit_demo.notebook",
 }
 
 __all__ = list(_HOME)

@@ -75,7 +75,11 @@ def notices(monkeypatch):
 @pytest.mark.parametrize(
     ("tab", "computed", "updated"),
     [
-        ("attention", {"attention_layer", "attention_wall"}, {"attention", "status", "shown", "message"}),
+        (
+            "attention",
+            {"attention_layer", "attention_wall"},
+            {*BY_NAME["attention"].outputs, "status", "shown", "message"},
+        ),
         ("predict", {"predict"}, {"predict_html", "predict_help", "predict_why", "status", "shown", "message"}),
         (
             "embeddings",

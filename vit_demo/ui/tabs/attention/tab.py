@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict
+from html import escape
 
 import gradio as gr
 import numpy as np
@@ -13,13 +14,16 @@ from vit_demo.contract import DemoError, HeadMaps, LayerTensors, ModelCard, RunI
 from vit_demo.render.overlay import head_sheet, overlay
 from vit_demo.text import say
 from vit_demo.ui.kit.binary import features_file, layer_file, pack_arrays
+from vit_demo.ui.kit.cache import cached_file
 from vit_demo.ui.kit.download import Download, download_block, gif_bytes, npz_bytes, python_lines
 from vit_demo.ui.kit.html import png_bytes
 from vit_demo.ui.kit.view import View
 from vit_demo.ui.kit.words import token_title, view_words
-from vit_demo.ui.page import LIGHT, QUIET, Page, Updates
+from vit_demo.ui.page import LIGHT, QUEUED, QUIET, Page, Updates
 from vit_demo.ui.state import PageState, Selection
 from vit_demo.ui.tab import Tab
+
+OTHER_BYTES = 250_000  # of a file: picture, modules, the wall
 
 
 class ExplorerView(View):
@@ -32,6 +36,12 @@ def layout(page: Page) -> None:
     page.say(gr.Markdown(elem_classes="vd-help"), value="attention.help")
     page.add("attention", ExplorerView(elem_id="vd-attention"))
     download_block(page, "attention", download)
+    with gr.Row():
+        button = gr.Button(size="sm", scale=0, min_width=320, elem_id="vd-attention-file-make")
+        page.add("attention_file_make", button, value="attention.file_button")
+        page.add("attention_file_note", gr.HTML(elem_id="vd-attention-file-note"))
+    file = gr.File(visible=False, interactive=False, elem_id="vd-attention-file")
+    page.add("attention_file", file, label="attention.file_label")
 
 
 def show(state: PageState) -> tuple[Updates, RunInfo]:
@@ -41,13 +51,17 @@ def show(state: PageState) -> tuple[Updates, RunInfo]:
     wall = state.explainer.attention_wall(*state.picture)
     value = layer_value(state, tensors)
     value["files"]["wall"] = wall_file(wall)
-    return {"attention": value}, tensors.info
+    note = state.say("attention.file_note", layers=depth, size=f"{file_megabytes(tensors):.0f}")
+    file = {"attention_file_note": f'<p class="vd-note">{escape(note)}</p>', "attention_file": gr.update(visible=False)}
+    return {"attention": value, **file}, tensors.info
 
 
 def wire(page: Page) -> None:
     explorer = page.parts["attention"]
     fetched = page.listener(fetch_layer, outputs=["attention"], extra="event", **dict(QUIET, trigger_mode="multiple"))
     explorer.input(**fetched)
+    made = page.listener(make_file, outputs=["attention_file"], **dict(QUEUED, show_progress="minimal"))
+    page.parts["attention_file_make"].click(**made)
     explorer.select(**page.plain_listener(remember, outputs=["selection"], extra="event", **LIGHT))
 
 
@@ -59,6 +73,23 @@ def fetch_layer(state: PageState, event: dict) -> Updates:
     value = layer_value(state, state.explainer.attention_layer(*state.picture, layer))
     value["data"]["times"] = times if isinstance(times, int) else 1  # a value equal to the last would not be delivered
     return {"attention": value}
+
+
+def make_file(state: PageState) -> Updates:
+    """The explorer of every layer as one HTML file."""
+    from vit_demo.ui.tabs.attention.file import explorer_file  # which draws on this module
+
+    text = explorer_file(state.explainer, *state.picture, language=state.language)
+    path = cached_file(text.encode(), "attention-explorer.html", gr.File.GRADIO_CACHE)
+    return {"attention_file": gr.update(value=str(path), visible=True)}
+
+
+def file_megabytes(tensors: LayerTensors) -> float:
+    """About how large that file will be: of 16 bits of queries and keys about 11 are left after packing, of the
+    features' 8 about 7, and text takes a third more than bytes."""
+    h, N, d = tensors.queries.shape
+    layer = 2 * h * N * d * 11 / 8 + tensors.features.size * 7 / 8
+    return (tensors.info.depth * layer * 4 / 3 + OTHER_BYTES) / 1e6
 
 
 def remember(event: dict) -> Updates:
@@ -178,8 +209,8 @@ TAB = Tab(
     name="attention",
     layout=layout,
     show=show,
-    outputs=("attention",),
+    outputs=("attention", "attention_file_note", "attention_file"),
     wire=wire,
-    cleared={"attention": None},
+    cleared={"attention": None, "attention_file_note": None, "attention_file": gr.update(visible=False)},
     while_loading=while_loading,
 )
