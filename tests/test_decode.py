@@ -17,12 +17,13 @@ from pathlib import Path
 
 import numpy as np
 import PIL
+import pillow_heif
 import pytest
 from PIL import Image, ImageCms
 
 from vit_demo import decode
 from vit_demo.contract import PictureError
-from vit_demo.decode import _webp_size, decode_picture, decode_untrusted
+from vit_demo.decode import _webp_size, decode_picture, decode_untrusted, decode_with_profile
 from vit_demo.text import say
 from vit_demo.text.en.picture import WORDS as ENGLISH
 from vit_demo.text.zh.picture import WORDS as CHINESE
@@ -390,8 +391,6 @@ def test_refused_size_is_told():
 
 
 FOREIGN = {
-    "HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100),
-    "AVIF": b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf" + bytes(100),
     "MOV": b"\0\0\0\x14ftypqt  \0\0\0\0qt  " + bytes(100),
     "MP4": b"\0\0\0\x18ftypisom\0\0\2\0isommp41" + bytes(100),
     "PDF": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj",
@@ -403,7 +402,7 @@ FOREIGN = {
 def test_kinds_that_people_bring_are_called_by_name(kind):
     with pytest.raises(PictureError, match=kind) as caught:
         decode_picture(FOREIGN[kind])
-    assert caught.value.key == ("picture.heic" if kind == "HEIC" else "picture.other_kind")
+    assert caught.value.key == "picture.other_kind"
     assert "JPEG" in str(caught.value)
     assert kind in caught.value.say("zh")
 
@@ -412,8 +411,114 @@ def test_bare_svg_is_called_by_name():
     assert refusal(b"\xef\xbb\xbf\n<svg><rect/></svg>") == "other_kind"
 
 
-def test_avif_in_a_general_wrapper_is_not_called_heic():
-    assert refusal(b"\0\0\0\x20ftypmif1\0\0\0\0mif1avifmiaf" + bytes(100)) == "other_kind"
+BROKEN_PHONE = {
+    "HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100),
+    "AVIF": b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf" + bytes(100),
+    "AVIF in a general wrapper": b"\0\0\0\x20ftypmif1\0\0\0\0mif1avifmiaf" + bytes(100),
+}
+
+
+@pytest.mark.parametrize("read", [decode_picture, decode_untrusted])
+@pytest.mark.parametrize("kind", BROKEN_PHONE)
+def test_a_broken_file_of_a_phone_is_damaged(kind, read):
+    assert refusal(BROKEN_PHONE[kind], read) == "damaged"
+
+
+def phone_file(picture: Image.Image, kind: str, **more) -> bytes:
+    if kind == "HEIF":
+        pillow_heif.register_heif_opener()
+    return encoded(picture, kind, quality=95, **more)
+
+
+@pytest.mark.parametrize("read", [decode_picture, decode_untrusted])
+@pytest.mark.parametrize("kind", ["HEIF", "AVIF"])
+def test_what_phones_write_is_read(kind, read):
+    assert_quadrants(read(phone_file(quadrants(), kind)), off_by=20)
+
+
+@pytest.mark.parametrize("kind", ["HEIF", "AVIF"])
+def test_a_phones_picture_too_large_is_refused_by_its_header(kind):
+    data = phone_file(Image.new("RGB", (9000, 64)), kind)
+    assert refusal(data) == "too_thin"
+
+
+def test_without_its_reader_a_heic_photo_is_told_by_its_name(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    assert refusal(phone_file_of_disk()) == "heic"
+
+
+def phone_file_of_disk() -> bytes:
+    return BROKEN_PHONE["HEIC"]
+
+
+# ---- colour profiles ----
+
+
+def icc_profile(red, green, blue, gamma: float = 2.2, name: str = "Test P3") -> bytes:
+    """A matrix profile (ICC.1:2001-04) with these primaries, given as XYZ under D50, and a pure gamma."""
+
+    def padded(body: bytes) -> bytes:
+        return body + bytes(-len(body) % 4)
+
+    def xyz(values) -> bytes:
+        return b"XYZ \0\0\0\0" + b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256))
+    text = name.encode() + b"\0"
+    described = b"desc\0\0\0\0" + struct.pack(">I", len(text)) + text + bytes(78)
+    tags = {b"desc": described, b"wtpt": xyz((0.9642, 1.0, 0.8249)), b"rXYZ": xyz(red), b"gXYZ": xyz(green)}
+    tags |= {b"bXYZ": xyz(blue), b"rTRC": curve, b"gTRC": curve, b"bTRC": curve}
+    table, bodies, at = struct.pack(">I", len(tags)), b"", 128 + 4 + 12 * len(tags)
+    for tag, body in tags.items():
+        table += tag + struct.pack(">II", at, len(body))
+        bodies += padded(body)
+        at += len(padded(body))
+    header = struct.pack(">I", at) + b"\0\0\0\0\x02\x40\0\0mntrRGB XYZ " + bytes(12) + b"acsp" + bytes(28)
+    header += struct.pack(">iii", *(round(value * 65536) for value in (0.9642, 1.0, 0.8249)))
+    return header + bytes(128 - len(header)) + table + bodies
+
+
+# Display P3's primaries under D50 (Apple's profile; SMPTE EG 432-1 adapted by Bradford)
+P3 = dict(red=(0.51512, 0.2412, -0.00105), green=(0.29198, 0.69225, 0.04189), blue=(0.1571, 0.06657, 0.78407))
+
+
+def test_a_phones_red_arrives_as_red():
+    """(220, 40, 40) of sRGB is (201, 62, 55) in Display P3: these numbers must not be taken as they stand."""
+    picture = Image.new("RGB", (32, 32), (201, 62, 55))
+    for kind in ("PNG", "JPEG", "WEBP"):
+        data = encoded(picture, kind, icc_profile=icc_profile(**P3), **({"quality": 100} if kind != "PNG" else {}))
+        assert np.abs(decode_picture(data)[16, 16].astype(int) - (220, 40, 40)).max() <= 6, kind
+    assert (decode_picture(encoded(picture, "PNG"))[16, 16] == (201, 62, 55)).all()  # none: as they stand
+
+
+def test_the_profiles_name_is_told_with_the_pixels():
+    data = encoded(Image.new("RGB", (8, 8)), "PNG", icc_profile=icc_profile(**P3, name="Test P3"))
+    assert decode_with_profile(data)[1] == "Test P3"
+    assert decode_with_profile(encoded(Image.new("RGB", (8, 8)), "PNG"))[1] == ""
+    hostile = icc_profile(**P3, name="<b>\x07" + "x" * 90)
+    told = decode_with_profile(encoded(Image.new("RGB", (8, 8)), "PNG", icc_profile=hostile))[1]
+    assert len(told) <= 40
+    assert told.isprintable()
+
+
+def test_a_profile_does_not_change_what_is_seen_through():
+    picture = Image.new("RGBA", (32, 32), (201, 62, 55, 0))
+    data = encoded(picture, "PNG", icc_profile=icc_profile(**P3))
+    assert (decode_picture(data) == 255).all()
+
+
+@pytest.mark.parametrize(
+    "profile", [b"x", b"x" * 500, icc_profile(**P3)[:200], icc_profile(**P3).replace(b"RGB ", b"CMYK")]
+)
+def test_a_broken_profile_is_no_broken_picture(profile):
+    data = encoded(Image.new("RGB", (8, 8), (201, 62, 55)), "PNG", icc_profile=profile)
+    assert (decode_untrusted(data)[0, 0] == (201, 62, 55)).all()
+
+
+def test_srgbs_own_profile_changes_nothing():
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    data = encoded(Image.new("RGB", (8, 8), (201, 62, 55)), "PNG", icc_profile=profile)
+    assert (decode_picture(data)[0, 0] == (201, 62, 55)).all()
 
 
 @pytest.mark.parametrize(
@@ -434,7 +539,7 @@ def test_empty_and_oversized_files_are_refused_before_any_work(read, monkeypatch
     monkeypatch.setattr(decode.subprocess, "run", None)  # would fail if a child were started
     assert refusal(b"", read) == "empty"
     assert refusal(b"\xff\xd8\xff" + bytes(20_000_000), read) == "too_many_bytes"
-    assert refusal(FOREIGN["HEIC"], read) == "heic"
+    assert refusal(FOREIGN["MOV"], read) == "other_kind"
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF"])
@@ -587,7 +692,7 @@ def test_child_works_where_python_has_no_resource_module():
     data = encoded(quadrants(), "PNG")
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, input=data, capture_output=True, check=False)
     header, _, body = done.stdout.partition(b"\n")
-    assert json.loads(header) == {"height": HEIGHT, "width": WIDTH}
+    assert json.loads(header) == {"height": HEIGHT, "width": WIDTH, "profile": ""}
     assert body == quadrants().tobytes()
 
 

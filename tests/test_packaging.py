@@ -61,6 +61,7 @@ def test_whatever_the_app_imports_is_named():
         | names_of(extras["umap"])
         | names_of(extras["metrics"])
         | names_of(extras["cluster"])
+        | names_of(extras["classroom"])
     )
     benchmark = {"transformers", "playwright"}  # measured against, with the tests' dependencies
     assert imported_by("vit_demo", "app.py") - named <= benchmark | {"fastapi", "httpx", "starlette"}  # gradio's
@@ -68,7 +69,7 @@ def test_whatever_the_app_imports_is_named():
 
 def test_the_dev_extra_can_run_the_tests():
     extras = PROJECT["optional-dependencies"]
-    assert "vit-demo[embedded,umap,mcp,metrics,cluster]" in extras["dev"]
+    assert "vit-demo[embedded,umap,mcp,metrics,cluster,classroom]" in extras["dev"]
     named = names_of([line for one in [PROJECT["dependencies"], *extras.values()] for line in one])
     with_gradio = {"starlette", "fastapi", "uvicorn", "httpx", "gradio-client", "mcp"}  # its own, and of its extra
     with_torch = {"torchvision"}  # timm's

@@ -1,8 +1,9 @@
 """Strangers' pictures: from the bytes of a file to upright RGB pixels, or one sentence that says why not.
 
 `decode_picture` works in this process; `decode_untrusted` does the same in a child that can be killed and whose memory
-is bounded, since a file of a few hundred kilobytes can keep a decoder busy for minutes. Colour profiles are not
-applied: the models were trained without.
+is bounded, since a file of a few hundred kilobytes can keep a decoder busy for minutes. A picture with a colour profile
+of its own (Display P3 of a phone, Adobe RGB of a camera) becomes sRGB, which is what models were trained on: without
+that its colours arrive duller than they were.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ MAX_ASPECT = 50  # long side / short side
 MAX_KEPT_SIDE = 2_048  # px; what is handed on is shrunk to this
 MAX_CHILD_BYTES = 1_500_000_000  # address space; the dearest permitted picture needs about half of it
 
+MAX_PROFILE_BYTES = 4_000_000  # a printer's table has two; others some hundred bytes
+MAX_PROFILE_NAME = 40  # letters of a profile's name that are told
+
 MAX_CHILD_CPU_S = 5  # the dearest permitted picture, 48 megapixels of WebP, needs about one
 
 # Every kind that is read: the PIL module that reads it, and a pattern of its first bytes.
@@ -46,11 +50,11 @@ _KINDS = {
     "GIF": ("GifImagePlugin", rb"GIF8[79]a"),
     "BMP": ("BmpImagePlugin", rb"BM.{13}\0\0\0"),  # the header's length, so that a text on BMWs is not one
     "TIFF": ("TiffImagePlugin", rb"II[*+]\0|MM\0[*+]"),
+    "AVIF": ("AvifImagePlugin", rb".{4}ftyp.{0,40}?avi[fs]"),
+    "HEIC": ("", rb".{4}ftyp(?:hei|hev|mif1|msf1)"),  # pillow-heif's own reader, where it is installed
 }
 # Kinds that people bring and that are not read, to be called by their names.
 _FOREIGN_KINDS = {
-    "AVIF": rb".{4}ftyp.{0,40}?avi[fs]",
-    "HEIC": rb".{4}ftyp(hei|hev|mif1|msf1)",
     "MOV": rb".{4}ftypqt",
     "MP4": rb".{4}ftyp",
     "PDF": rb".{0,1000}?%PDF-",
@@ -98,7 +102,7 @@ def decode_picture(data: bytes) -> np.ndarray:
     import numpy as np
 
     try:
-        return np.array(_picture(data))  # (H, W, 3)
+        return np.array(_picture(data)[0])  # (H, W, 3)
     except _Refusal as refusal:
         raise refusal.error() from None
 
@@ -110,30 +114,37 @@ def decode_untrusted(data: bytes, timeout_s: float = 15.0) -> np.ndarray:
     Raises PictureError, also for files that crash or exhaust the decoder. Safe to call from many threads; each call
     is one process, so it is for the caller to bound how many run at once.
     """
+    return decode_with_profile(data, timeout_s)[0]
+
+
+def decode_with_profile(data: bytes, timeout_s: float = 15.0) -> tuple[np.ndarray, str]:
+    """As `decode_untrusted`, and the name of the colour profile that the picture had before; "" for sRGB and none."""
     import numpy as np
 
     try:
         _check_bytes(data)
-        height, width, body = _ask_child(data, timeout_s)
-        return np.frombuffer(body, np.uint8).reshape(height, width, 3).copy()  # copied: the buffer is read-only
+        height, width, profile, body = _ask_child(data, timeout_s)
+        pixels = np.frombuffer(body, np.uint8).reshape(height, width, 3).copy()  # copied: the buffer is read-only
+        return pixels, profile
     except _Refusal as refusal:
         raise refusal.error() from None
 
 
-def _picture(data: bytes) -> Image.Image:
-    """The picture in `data` as `decode_picture` promises it, in PIL's mode RGB. Raises _Refusal."""
+def _picture(data: bytes) -> tuple[Image.Image, str]:
+    """The picture in `data` as `decode_picture` promises it, in PIL's mode RGB, and the name of the colour profile that
+    it had. Raises _Refusal."""
     kind = _check_bytes(data)
     try:
         # Imported by name: asked for a kind that it has not loaded, PIL imports all of its forty readers.
-        importlib.import_module(f"PIL.{_KINDS[kind][0]}")
+        _import_reader(kind)
         if kind == "WEBP":  # PIL has room for all of the picture before it tells its size
             _check_header(*_webp_size(data))
-        with Image.open(io.BytesIO(data), formats=[kind]) as picture:
+        with Image.open(io.BytesIO(data), formats=["HEIF" if kind == "HEIC" else kind]) as picture:
             _check_header(*picture.size)
             scale = min(1, MAX_KEPT_SIDE / max(picture.size))
             picture.draft(None, [math.floor(side * scale) for side in picture.size])  # JPEG: half, quarter or eighth
             picture.load()
-            return upright_rgb(picture)
+            return _upright_rgb(picture, MAX_KEPT_SIDE)
     except _Refusal:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -142,6 +153,19 @@ def _picture(data: bytes) -> Image.Image:
         if isinstance(error, MemoryError) or "out of memory" in str(error):  # PIL has its own OSError for it
             raise _Refusal("too_much_memory") from None
         raise (_unread_tiff(data) if kind == "TIFF" else None) or _Refusal("damaged") from None
+
+
+def _import_reader(kind: str) -> None:
+    """Makes PIL know a kind of file. Raises _Refusal where what reads it is not installed."""
+    if kind != "HEIC":
+        importlib.import_module(f"PIL.{_KINDS[kind][0]}")
+        return
+    try:
+        import pillow_heif
+    except ImportError:
+        raise _Refusal("heic") from None
+    pillow_heif.options.DECODE_THREADS = 1  # threads would reserve address space without need
+    pillow_heif.register_heif_opener(thumbnails=False)
 
 
 def _unread_tiff(data: bytes) -> _Refusal | None:
@@ -177,7 +201,7 @@ def _check_bytes(data: bytes) -> str:
             return kind
     for kind, magic in _FOREIGN_KINDS.items():
         if re.match(magic, data[:4096], re.DOTALL):
-            raise _Refusal("heic") if kind == "HEIC" else _Refusal("other_kind", kind=kind)
+            raise _Refusal("other_kind", kind=kind)
     raise _Refusal("not_a_picture")
 
 
@@ -211,21 +235,52 @@ def upright_rgb(picture: Image.Image, most_px: int | None = MAX_KEPT_SIDE) -> Im
     """A loaded picture of any mode as upright RGB, its longer side at most `most_px` (None: as large as it is).
 
     It is shrunk first, and in place, for the rest to need less memory."""
-    orientation = _orientation(picture)
+    return _upright_rgb(picture, most_px)[0]
+
+
+def _upright_rgb(picture: Image.Image, most_px: int | None) -> tuple[Image.Image, str]:
+    """`upright_rgb`, and the name of the colour profile that the picture had."""
+    orientation, profile = _orientation(picture), picture.info.get("icc_profile")
     if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
         picture = _grey_of_numbers(picture)
     elif picture.has_transparency_data:
         picture = picture.convert("RGBA")
-    elif picture.mode != "L":
+    elif picture.mode != "L" and not (picture.mode == "CMYK" and profile):
         picture = picture.convert("RGB")
     # RGBA is premultiplied while it shrinks, so that hidden colours do not bleed.
     if most_px is not None:
         picture.thumbnail((most_px, most_px), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    picture, name = in_srgb(picture, profile)
     if orientation in _UPRIGHT:
         picture = picture.transpose(_UPRIGHT[orientation])
     if picture.mode == "RGBA":
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    return picture.convert("RGB")
+    return picture.convert("RGB"), name
+
+
+def in_srgb(picture: Image.Image, profile: object) -> tuple[Image.Image, str]:
+    """A picture of mode L, RGB, RGBA or CMYK whose colours are those of an ICC profile (bytes), in sRGB, and the
+    profile's name; the picture as it is, and "", where there is none, where it is sRGB already, or where it does not
+    fit: a broken profile does not make a broken picture. ICC.1:2022; lcms2 by PIL.ImageCms."""
+    if not isinstance(profile, bytes) or not 128 < len(profile) <= MAX_PROFILE_BYTES:
+        return picture, ""
+    with suppress(Exception):
+        from PIL import ImageCms
+
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        name = _name_of(ImageCms.getProfileDescription(source).strip())
+        space = source.profile.xcolor_space.strip()
+        modes = {"RGB": ("RGB", "RGBA"), "GRAY": ("L",), "CMYK": ("CMYK",)}.get(space, ())
+        if "srgb" in name.lower() or picture.mode not in modes:
+            return picture, ""
+        alpha = picture.getchannel("A") if picture.mode == "RGBA" else None
+        colours = picture.convert("RGB") if alpha else picture
+        made = ImageCms.profileToProfile(colours, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        if made is not None:
+            if alpha:
+                made.putalpha(alpha)
+            return made, name
+    return picture, ""
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -272,8 +327,9 @@ def _without_secrets() -> dict[str, str]:
     }
 
 
-def _ask_child(data: bytes, timeout_s: float) -> tuple[int, int, bytes]:
-    """Height, width and RGB pixels from the child. Raises what the child says, or a _Refusal for how it ended."""
+def _ask_child(data: bytes, timeout_s: float) -> tuple[int, int, str, bytes]:
+    """Height, width, profile's name and RGB pixels from the child. Raises what the child says, or a _Refusal for how it
+    ended."""
     root = str(Path(__file__).resolve().parents[1])
     # The child finds the modules that this process finds; numpy's threads would reserve address space without need.
     paths = os.pathsep.join([root, *map(os.path.abspath, filter(None, sys.path))])
@@ -309,8 +365,13 @@ def _ask_child(data: bytes, timeout_s: float) -> tuple[int, int, bytes]:
         else:
             height, width = int(header["height"]), int(header["width"])
             if min(height, width) > 0 and max(height, width) <= MAX_KEPT_SIDE and len(body) == height * width * 3:
-                return height, width, body
+                return height, width, _name_of(header.get("profile")), body
     raise answer
+
+
+def _name_of(text: object) -> str:
+    """A profile's name, of letters that can be shown."""
+    return "".join(letter for letter in str(text or "") if letter.isprintable())[:MAX_PROFILE_NAME]
 
 
 def _why_it_ended(code: int) -> str:
@@ -343,8 +404,8 @@ def _serve(seconds: int) -> None:
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     body = b""
     try:
-        picture = _picture(sys.stdin.buffer.read())
-        header, body = {"height": picture.height, "width": picture.width}, picture.tobytes()
+        picture, profile = _picture(sys.stdin.buffer.read())
+        header, body = {"height": picture.height, "width": picture.width, "profile": profile}, picture.tobytes()
     except _Refusal as refusal:
         header = {"error": refusal.name, "values": refusal.values}
     sys.stdout.buffer.write(json.dumps(header).encode() + b"\n" + body)

@@ -31,11 +31,11 @@ def decoded(monkeypatch) -> list[bytes]:
     """The files that were decoded; nothing is decoded in truth, so no child is started."""
     seen = []
 
-    def decode(data: bytes) -> np.ndarray:
+    def decode(data: bytes) -> tuple[np.ndarray, str]:
         seen.append(data)
-        return np.full((2, 3, 3), len(seen), np.uint8)
+        return np.full((2, 3, 3), len(seen), np.uint8), ""
 
-    monkeypatch.setattr(reader, "decode_untrusted", decode)
+    monkeypatch.setattr(reader, "decode_with_profile", decode)
     monkeypatch.setattr(reader, "_decoded", ByteCache(1 << 20))
     return seen
 
@@ -144,7 +144,7 @@ def test_a_refusal_is_remembered_for_all_visitors(component, decoded, tmp_path, 
         looked.append(data)
         raise PictureError("picture.too_slow")
 
-    monkeypatch.setattr(reader, "decode_untrusted", refuse)
+    monkeypatch.setattr(reader, "decode_with_profile", refuse)
     payload = file_of(tmp_path / "a.jpg", b"x")
     for one in (component, component, SafeImage()):
         assert one.preprocess(payload).key == "picture.too_slow"
@@ -157,7 +157,7 @@ def test_a_decoder_that_could_not_start_is_tried_again(component, decoded, tmp_p
 
     payload = file_of(tmp_path / "a.jpg", b"x")
     with monkeypatch.context() as patched:
-        patched.setattr(reader, "decode_untrusted", busy)
+        patched.setattr(reader, "decode_with_profile", busy)
         assert component.preprocess(payload).key == "picture.busy"
     assert isinstance(component.preprocess(payload), reader.Picture)
 
@@ -170,9 +170,9 @@ def test_no_more_files_are_decoded_at_once_than_allowed_whoever_sends_them(monke
         most.append(len(now))
         time.sleep(0.05)
         now.remove(data)
-        return np.zeros((1, 1, 3), np.uint8)
+        return np.zeros((1, 1, 3), np.uint8), ""
 
-    monkeypatch.setattr(reader, "decode_untrusted", decode)
+    monkeypatch.setattr(reader, "decode_with_profile", decode)
     payloads = [file_of(tmp_path / f"{i}.jpg", bytes([i])) for i in range(8)]
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda payload: SafeImage().preprocess(payload), payloads))

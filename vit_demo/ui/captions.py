@@ -78,7 +78,9 @@ def size_note(details: ModelDetails, side: object, keep_shape: object, image: ob
         cost = option.cost * tokens / option.tokens  # attention's own share grows faster, and is small here
     key = "page.size_own" if option.native and (rows, cols) == (option.rows, option.cols) else "page.size_cost"
     note = say(key, language, side=option.side, rows=rows, cols=cols, tokens=f"{tokens:,}", cost=f"{cost:.2g}")
-    return f'<div class="vd-size">{escape(note)}</div>'
+    profile = image.profile if isinstance(image, Picture) else ""
+    colours = f"<p>{escape(say('page.profile', language, profile=profile))}</p>" if profile else ""
+    return f'<div class="vd-size">{escape(note)}{colours}</div>'
 
 
 def status_html(info: RunInfo, view_ms: float, language: str) -> str:

@@ -31,6 +31,7 @@ WORDS = {
     "keep_shape": "Keep the picture's shape instead of cropping it",
     "size_cost": "{side} px: {rows}×{cols} patches, {tokens} tokens, {cost} × the work of its own size",
     "size_own": "{side} px: {rows}×{cols} patches, {tokens} tokens; its own size",
+    "profile": "The picture's colours were brought from {profile} to sRGB.",
     "loading_short": "Loading",
     "loading": "Loading {title}. The picture is already cut into the patches that it will read.",
     "status": "{title} · {parameters} M parameters · {rows}×{cols} patches of {patch} px · {tokens} tokens",

@@ -9,11 +9,11 @@ WORDS = {
         "try again."
     ),
     "not_a_picture": (
-        "This file is not a picture of a kind that can be opened here. Use a JPEG, PNG, WebP, GIF, BMP or TIFF file."
+        "This file is not a picture of a kind that can be opened here. Use a JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF file."
     ),
     "heic": (
-        "This is a HEIC photo, as iPhones take them, and it cannot be opened here. Save it as JPEG, or take a "
-        "screenshot of it, then try again."
+        "This is a HEIC photo, as iPhones take them, and this server cannot open it: the package pillow-heif is not "
+        "installed. Save it as JPEG, or take a screenshot of it, then try again."
     ),
     "other_kind": (
         "This file is of kind {kind}, which cannot be opened here. Save the picture as JPEG or PNG, then try again."

@@ -31,6 +31,7 @@ WORDS = {
     "keep_shape": "保持图片的形状，不裁剪",
     "size_cost": "{side} 像素：{rows}×{cols} 个图块，{tokens} 个词元，计算量是原生尺寸的 {cost} 倍",
     "size_own": "{side} 像素：{rows}×{cols} 个图块，{tokens} 个词元；这是它自己的尺寸",
+    "profile": "图片的颜色已从 {profile} 转换为 sRGB。",
     "loading_short": "正在加载",
     "loading": "正在加载 {title}。图片已切成模型将要读取的图块。",
     "status": "{title} · {parameters} 百万参数 · {rows}×{cols} 个 {patch} 像素的图块 · {tokens} 个词元",

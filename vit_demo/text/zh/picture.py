@@ -5,8 +5,8 @@ from __future__ import annotations
 WORDS = {
     "empty": "这个文件是空的。请换一个文件，或重新保存图片。",
     "too_many_bytes": "这个文件有 {size} MB，最多只能接收 {limit} MB。请缩小图片或另存为 JPEG，然后重试。",
-    "not_a_picture": "这个文件不是这里能打开的图片格式。请使用 JPEG、PNG、WebP、GIF、BMP 或 TIFF 文件。",
-    "heic": "这是一张 HEIC 照片（iPhone 常用的格式），这里无法打开。请另存为 JPEG，或对照片截图，然后重试。",
+    "not_a_picture": "这个文件不是这里能打开的图片格式。请使用 JPEG、PNG、WebP、GIF、BMP、TIFF、HEIC 或 AVIF 文件。",
+    "heic": "这是一张 HEIC 照片（iPhone 常用的格式），此服务器没有安装 pillow-heif，无法打开。请另存为 JPEG，或对照片截图，然后重试。",
     "other_kind": "这是 {kind} 格式的文件，这里无法打开。请把图片另存为 JPEG 或 PNG，然后重试。",
     "too_many_pixels": "这张图片超过了 {limit:,} 像素。请缩小后重试。",
     "side_too_long": "这张图片的尺寸是 {width} × {height} 像素，每条边不能超过 {limit} 像素。请缩小或裁剪后重试。",

@@ -16,7 +16,7 @@ from PIL import Image
 
 from vit_demo.cache import ByteCache
 from vit_demo.contract import DemoError
-from vit_demo.decode import MAX_BYTES, decode_untrusted
+from vit_demo.decode import MAX_BYTES, decode_with_profile
 from vit_demo.gallery import file_digest
 
 DECODED_BYTES = 192 << 20
@@ -31,11 +31,12 @@ _decoders = threading.BoundedSemaphore(DECODERS_AT_ONCE)
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture that came in: `pixels` (H, W, 3) uint8, read-only, upright, alpha on white; `digest` names the file's
-    content."""
+    """A picture that came in: `pixels` (H, W, 3) uint8, read-only, upright, alpha on white, in sRGB; `digest` names the
+    file's content, `profile` the colour profile that it was brought to sRGB from ("" for none)."""
 
     pixels: np.ndarray
     digest: str = ""
+    profile: str = ""
 
 
 def read_file(path: str, most_px: int | None = None) -> Picture:
@@ -63,10 +64,10 @@ def read_bytes(data: bytes, most_px: int | None = None) -> Picture:
 
 
 def _decode(digest: str, content: Callable[[], bytes], most_px: int | None) -> Picture:
-    def make() -> np.ndarray | DemoError:
+    def make() -> Picture | DemoError:
         try:
             with _decoders:
-                pixels = decode_untrusted(content())
+                pixels, profile = decode_with_profile(content())
         except DemoError as error:
             if error.key == NOT_LOOKED_AT:
                 raise
@@ -76,9 +77,12 @@ def _decode(digest: str, content: Callable[[], bytes], most_px: int | None) -> P
             picture.thumbnail((most_px, most_px), Image.Resampling.BICUBIC)
             pixels = np.array(picture)
         pixels.setflags(write=False)
-        return pixels
+        return Picture(pixels, digest, profile)
 
-    made = _decoded.get_or_make((digest, most_px), make, lambda one: getattr(one, "nbytes", REFUSAL_BYTES))[0]
+    def size_of(made: Picture | DemoError) -> int:
+        return made.pixels.nbytes if isinstance(made, Picture) else REFUSAL_BYTES
+
+    made = _decoded.get_or_make((digest, most_px), make, size_of)[0]
     if isinstance(made, DemoError):
         raise made
-    return Picture(made, digest)
+    return made
