@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "load_model": "vit_demo.checkpoints.load",
+    "from_module": "vit_demo.checkpoints.modules",
     "LoadedModel": "vit_demo.checkpoints.load",
     "Trace": "vit_demo.model.trace",
     "Edits": "vit_demo.edits",

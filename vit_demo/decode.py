@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from vit_demo.icc import in_srgb, name_of
+
 if TYPE_CHECKING:  # otherwise imported where they are used: a child that needs no numpy starts twice as fast
     import numpy as np
 
@@ -36,9 +38,6 @@ MAX_SIDE = 16_384  # px
 MAX_ASPECT = 50  # long side / short side
 MAX_KEPT_SIDE = 2_048  # px; what is handed on is shrunk to this
 MAX_CHILD_BYTES = 1_500_000_000  # address space; the dearest permitted picture needs about half of it
-
-MAX_PROFILE_BYTES = 4_000_000  # a printer's table has two; others some hundred bytes
-MAX_PROFILE_NAME = 40  # letters of a profile's name that are told
 
 MAX_CHILD_CPU_S = 5  # the dearest permitted picture, 48 megapixels of WebP, needs about one
 
@@ -258,31 +257,6 @@ def _upright_rgb(picture: Image.Image, most_px: int | None) -> tuple[Image.Image
     return picture.convert("RGB"), name
 
 
-def in_srgb(picture: Image.Image, profile: object) -> tuple[Image.Image, str]:
-    """A picture of mode L, RGB, RGBA or CMYK whose colours are those of an ICC profile (bytes), in sRGB, and the
-    profile's name; the picture as it is, and "", where there is none, where it is sRGB already, or where it does not
-    fit: a broken profile does not make a broken picture. ICC.1:2022; lcms2 by PIL.ImageCms."""
-    if not isinstance(profile, bytes) or not 128 < len(profile) <= MAX_PROFILE_BYTES:
-        return picture, ""
-    with suppress(Exception):
-        from PIL import ImageCms
-
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        name = _name_of(ImageCms.getProfileDescription(source).strip())
-        space = source.profile.xcolor_space.strip()
-        modes = {"RGB": ("RGB", "RGBA"), "GRAY": ("L",), "CMYK": ("CMYK",)}.get(space, ())
-        if "srgb" in name.lower() or picture.mode not in modes:
-            return picture, ""
-        alpha = picture.getchannel("A") if picture.mode == "RGBA" else None
-        colours = picture.convert("RGB") if alpha else picture
-        made = ImageCms.profileToProfile(colours, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-        if made is not None:
-            if alpha:
-                made.putalpha(alpha)
-            return made, name
-    return picture, ""
-
-
 def _orientation(picture: Image.Image) -> int:
     """EXIF orientation, 1 where there is none or it cannot be read: broken metadata does not make a broken picture."""
     with suppress(Exception):
@@ -365,13 +339,8 @@ def _ask_child(data: bytes, timeout_s: float) -> tuple[int, int, str, bytes]:
         else:
             height, width = int(header["height"]), int(header["width"])
             if min(height, width) > 0 and max(height, width) <= MAX_KEPT_SIDE and len(body) == height * width * 3:
-                return height, width, _name_of(header.get("profile")), body
+                return height, width, name_of(header.get("profile")), body
     raise answer
-
-
-def _name_of(text: object) -> str:
-    """A profile's name, of letters that can be shown."""
-    return "".join(letter for letter in str(text or "") if letter.isprintable())[:MAX_PROFILE_NAME]
 
 
 def _why_it_ended(code: int) -> str:

@@ -70,6 +70,7 @@ class Engine:
         self, hardware: Hardware, limits: Limits, examples: tuple[Example, ...], may_load: Callable[[str], bool]
     ):
         self.hardware, self.examples, self._may_load = hardware, examples, may_load
+        self.own: dict[str, LoadedModel] = {}  # of somebody's own memory, by name: never let go
         self.models = ByteCache(limits.models)
         self.runs = ByteCache(limits.runs)
         self.kept = ByteCache(limits.kept)
@@ -242,8 +243,10 @@ class Engine:
     def load(self, name: str, progress: Callable[[int, int], None] | None = None) -> LoadedModel:
         """The model of that name, from memory where it is there; `progress` follows a download, also one that another
         began. Raises ModelError, also for what is not offered."""
-        if not self._may_load(name):
+        if name not in self.own and not self._may_load(name):
             raise ModelError("checkpoint.not_offered", name=str(name)[:80])
+        if name in self.own:
+            return self.own[name]
         followers = self._followers.setdefault(name, [])
         followers.append(progress)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from vit_demo import answers, contract
@@ -20,6 +21,7 @@ from vit_demo.memory import Limits
 from vit_demo.questions import Questions
 
 if TYPE_CHECKING:
+    from vit_demo.checkpoints.load import LoadedModel
     from vit_demo.engine import Engine
 T = TypeVar("T")
 
@@ -49,6 +51,7 @@ class Explainer(Questions):
         self._limits = limits
         self._examples = examples
         self._offers = Offers(hub, first, only)
+        self._opens_with = ""
         self._ready = threading.Event()
         compute = self.compute
         self._answer = gpu_task(compute)
@@ -64,12 +67,17 @@ class Explainer(Questions):
 
     def statuses(self) -> tuple[contract.ModelStatus, ...]:
         """Every model of the catalogue and whether its weights can be had, as far as is known now; never waits."""
-        return self._offers.statuses()
+        own = self._made.own.values() if self._made is not None else ()
+        return (*(contract.ModelStatus(one.card, "on_disk") for one in own), *self._offers.statuses())
+
+    def open_with(self, name: str) -> None:
+        """A page opens with this model: one that `offer` was given."""
+        self._opens_with = name
 
     def default_model(self, download: bool = True) -> str:
         """The model that the page opens with; without `download`, the best that is on this machine. Where one that
         predicts classes would have to be downloaded, the Hub is asked for first (3 seconds at most, once)."""
-        return self._offers.default_model(download)
+        return self._opens_with or self._offers.default_model(download)
 
     def warm_up(self) -> str:
         """Imports torch and loads the default model, or where it cannot be had the best on this machine, so that the
@@ -110,6 +118,14 @@ class Explainer(Questions):
         details = answers.details.details(self._engine, model, progress)
         self._offers.look_again()
         return details
+
+    def offer(self, loaded: LoadedModel, name: str = "") -> str:
+        """A model of one's own memory (vit_demo.from_module) under a name, which every question then takes and a page
+        lists. The name. Not for ZeroGPU or a cluster, whose processes know nothing of it."""
+        name = name or loaded.card.id
+        loaded.model.to(self._engine.hardware.device)
+        self._engine.own[name] = replace(loaded, card=replace(loaded.card, id=name, title=name))
+        return name
 
     def close(self, wait_s: float) -> bool:
         """Takes no more questions, and waits so long for those under way. Whether all were answered."""
