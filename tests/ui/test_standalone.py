@@ -14,6 +14,7 @@ from vit_demo.contract import SizeChoice
 from vit_demo.text import LANGUAGES, say
 from vit_demo.ui.kit.static import ui_text
 from vit_demo.ui.standalone import Value, modules_of, packed, standalone_html
+from vit_demo.ui.tabs.attention import tab as attention
 from vit_demo.ui.tabs.attention.file import explorer_file, smaller
 
 HOST = ("kit/standalone.js",)
@@ -116,3 +117,12 @@ def test_fewer_bits_change_no_share_by_more_than_a_step_of_colour():
             f = one.features / np.linalg.norm(one.features.astype(np.float64), axis=1, keepdims=True)
             cosines.append(f @ f.T)
         assert np.abs(cosines[0] - cosines[1]).max() < 0.01
+
+
+def test_the_button_in_attention_writes_the_file(state, tmp_path):
+    updates = attention.make_file(str(tmp_path), state(language="zh"))
+    path = updates["attention_file"]["value"]
+    with open(path, encoding="utf-8") as file:
+        assert '<html lang="zh">' in file.read()
+    note = attention.show(state())[0]["attention_file_note"]
+    assert "6 layers" in note

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict
+from functools import partial
 from html import escape
 
 import gradio as gr
@@ -60,7 +61,8 @@ def wire(page: Page) -> None:
     explorer = page.parts["attention"]
     fetched = page.listener(fetch_layer, outputs=["attention"], extra="event", **dict(QUIET, trigger_mode="multiple"))
     explorer.input(**fetched)
-    made = page.listener(make_file, outputs=["attention_file"], **dict(QUEUED, show_progress="minimal"))
+    making = partial(make_file, page.parts["attention_file"].GRADIO_CACHE)
+    made = page.listener(making, outputs=["attention_file"], **dict(QUEUED, show_progress="minimal"))
     page.parts["attention_file_make"].click(**made)
     explorer.select(**page.plain_listener(remember, outputs=["selection"], extra="event", **LIGHT))
 
@@ -75,12 +77,12 @@ def fetch_layer(state: PageState, event: dict) -> Updates:
     return {"attention": value}
 
 
-def make_file(state: PageState) -> Updates:
+def make_file(cache: str, state: PageState) -> Updates:
     """The explorer of every layer as one HTML file."""
     from vit_demo.ui.tabs.attention.file import explorer_file  # which draws on this module
 
     text = explorer_file(state.explainer, *state.picture, language=state.language)
-    path = cached_file(text.encode(), "attention-explorer.html", gr.File.GRADIO_CACHE)
+    path = cached_file(text.encode(), "attention-explorer.html", cache)
     return {"attention_file": gr.update(value=str(path), visible=True)}
 
 
