@@ -24,11 +24,12 @@ MOST_STATE_BYTES = 100_000
 @dataclass(frozen=True)
 class Shown:
     """What the teacher shows: `query`, as the address of a link says it, and the `picture`, a file of the server's own,
-    where it is none of the examples. `version` grows with each change."""
+    where it is none of the examples, and the `digest` of its content. `version` grows with each change."""
 
     version: int = 0
     query: Mapping[str, str] = field(default_factory=dict)
     picture: str = ""
+    digest: str = ""
 
     @property
     def message(self) -> dict[str, object]:
@@ -66,7 +67,7 @@ class Room:
     def is_teacher(self, key: object) -> bool:
         return isinstance(key, str) and secrets.compare_digest(key.encode(), self.key.encode())
 
-    def show(self, key: object, query: Mapping[str, str], picture: str = "") -> bool:
+    def show(self, key: object, query: Mapping[str, str], picture: str = "", digest: str = "") -> bool:
         """The teacher's state becomes the room's, and everybody who follows is told. False where it is what is shown
         already. PermissionError for a wrong key, ValueError for more than a room keeps."""
         if not self.is_teacher(key):
@@ -76,7 +77,7 @@ class Room:
         with self._lock:
             if self._shown.version and (dict(query), picture) == (dict(self._shown.query), self._shown.picture):
                 return False
-            self._shown = Shown(self._shown.version + 1, dict(query), picture)
+            self._shown = Shown(self._shown.version + 1, dict(query), picture, digest)
             self._tell()
         return True
 

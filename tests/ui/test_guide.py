@@ -59,7 +59,7 @@ def test_a_link_sets_what_it_names(guide):
         "layer": "2",
         "token": "1,3",
     }
-    updates = go(guide, "en", {"go": query})
+    updates = go(guide, None, "en", {"go": query})
     assert updates["walk_step"] == "norm"
     assert updates["model"] == gr.update(value=FEATURES)
     assert updates["image"].endswith("koala.jpg")
@@ -88,12 +88,12 @@ def test_what_a_link_does_not_name_stays(guide):
     ],
 )
 def test_what_a_link_cannot_name_is_left_out(guide, wanted):
-    assert go(guide, "en", {"go": wanted}) == {}
+    assert go(guide, None, "en", {"go": wanted}) == {}
 
 
 @pytest.mark.parametrize("event", [{}, {"go": "x"}, {"go": None}, {"go": []}])
 def test_a_link_that_is_none_changes_nothing(guide, event):
-    assert go(guide, "en", event) == {}
+    assert go(guide, None, "en", event) == {}
 
 
 # ---------------------------------------------------------------------------------------------------------------- class
@@ -126,11 +126,19 @@ def test_the_teachers_page_becomes_the_rooms_state(guide, examples):
 def test_what_the_teacher_shows_comes_back_on_a_students_page(guide, image):
     shown(guide, {"key": guide.room.key, "tab": "walk"}, Picture(image, "own"))
     assert guide.room.shown.picture.endswith(".png")
-    updates = go(guide, "zh", {"follow": 1})
+    updates = go(guide, None, "zh", {"follow": 1})
     assert updates["image"] == guide.room.shown.picture
     assert updates["selection"] == {"layer": 3, "head": 1, "token": "2,0"}
     assert updates["walk_step"] == "scores"
     assert updates["keep_shape"] is True
+
+
+def test_a_picture_that_is_there_already_is_not_set_again(guide, examples, image):
+    here = Picture(image, examples[2].digest)
+    assert "image" not in go(guide, here, "en", {"go": {"example": examples[2].key}})
+    assert "image" in go(guide, here, "en", {"go": {"example": examples[3].key}})
+    shown(guide, {"key": guide.room.key, "tab": "walk"}, Picture(image, "own"))
+    assert "image" not in go(guide, Picture(image, guide.room.shown.digest), "en", {"follow": 1})
 
 
 @pytest.mark.parametrize("event", [{}, {"key": "guess"}, {"key": None, "tab": "walk"}])
@@ -141,7 +149,7 @@ def test_students_cannot_show_anything(guide, event):
 
 def test_a_student_cannot_name_a_file(guide):
     """What a follower's page asks for is what the room holds, whatever it sends."""
-    updates = go(guide, "en", {"follow": 1, "picture": "/etc/passwd", "go": {"image": "/etc/passwd"}})
+    updates = go(guide, None, "en", {"follow": 1, "picture": "/etc/passwd", "go": {"image": "/etc/passwd"}})
     assert "image" not in updates
 
 

@@ -11,7 +11,7 @@ import gradio as gr
 
 from vit_demo.classroom import Room
 from vit_demo.contract import DemoError, ExplainerProtocol
-from vit_demo.gallery import Example
+from vit_demo.gallery import Example, file_digest
 from vit_demo.text import LANGUAGES, say
 from vit_demo.ui.kit.cache import cached_file
 from vit_demo.ui.kit.html import png_bytes
@@ -88,7 +88,8 @@ def wire_guide(page: Page, groups: tuple[Group, ...], room: Room | None, load: d
     levels = [f"tabs_{group.name}" for group in groups if len(group.tabs) > 1]
     linked = [name for group in groups for tab in group.tabs for name in tab.linked]
     changed = ("tabs", *levels, *linked, "selection", "image", "model", "side", "keep_shape")
-    went = parts["guide"].select(**page.plain_listener(partial(go, guide), ("language",), changed, "event", **QUIET))
+    went = page.plain_listener(partial(go, guide), ("image", "language"), changed, "event", **QUIET)
+    went = parts["guide"].select(**went)
     went.success(**load).success(**show)
     if room is None:
         return
@@ -101,18 +102,21 @@ def wire_guide(page: Page, groups: tuple[Group, ...], room: Room | None, load: d
 # ------------------------------------------------------------------------------------------------------------ handlers
 
 
-def go(guide: Guide, language: str, event: dict) -> Updates:
-    """The page in the state that a link names, or with `follow` in the one that the teacher shows."""
+def go(guide: Guide, image: Picture | DemoError | None, language: str, event: dict) -> Updates:
+    """The page in the state that a link names, or with `follow` in the one that the teacher shows. A picture that is
+    there already is not set again: every view would be computed anew."""
+    here = image.digest if isinstance(image, Picture) else ""
     if event.get("follow") and guide.room is not None:
         shown = guide.room.shown
-        updates = state_of(guide, shown.query)
-        return {**updates, "image": shown.picture} if shown.picture else updates
+        updates = state_of(guide, shown.query, here)
+        return {**updates, "image": shown.picture} if shown.picture and shown.digest != here else updates
     wanted = event.get("go")
-    return state_of(guide, wanted if isinstance(wanted, dict) else {})
+    return state_of(guide, wanted if isinstance(wanted, dict) else {}, here)
 
 
-def state_of(guide: Guide, wanted: Mapping[str, object]) -> Updates:
-    """Updates of what a query names; what it does not name stays as it is."""
+def state_of(guide: Guide, wanted: Mapping[str, object], here: str = "") -> Updates:
+    """Updates of what a query names; what it does not name stays as it is. `here` is the digest of the page's
+    picture."""
     query = {
         name: value
         for name, value in wanted.items()
@@ -128,7 +132,7 @@ def state_of(guide: Guide, wanted: Mapping[str, object]) -> Updates:
     if "model" in query and any(status.card.id == query["model"] for status in guide.explainer.statuses()):
         updates["model"] = gr.update(value=query["model"])
     example = next((one for one in guide.examples if one.key == query.get("example")), None)
-    if example is not None:
+    if example is not None and example.digest != here:
         updates["image"] = str(example.path)
     if re.fullmatch(r"\d{1,5}", query.get("side", "")):
         side = int(query["side"])
@@ -178,14 +182,15 @@ def show_class(
         for tab in group.tabs:
             if tab.as_link:
                 query |= tab.as_link(linked)
-    picture, example = "", None
+    picture, digest, example = "", "", None
     if isinstance(image, Picture):
         example = next((one for one in guide.examples if one.digest == image.digest), None)
         if example is None:
-            picture = str(cached_file(png_bytes(image.pixels), "class.png", guide.cache))
+            content = png_bytes(image.pixels)
+            picture, digest = str(cached_file(content, "class.png", guide.cache)), file_digest(content)
     if example is not None:
         query["example"] = example.key
-    room.show(event.get("key"), query, picture)
+    room.show(event.get("key"), query, picture, digest)
     return {"guide": {"data": {"pushed": room.shown.version, "followers": room.followers, "address": room.address}}}
 
 
