@@ -86,6 +86,19 @@ def test_preprocessing_and_labels_are_those_that_are_given():
         vit_demo.from_module(module, labels=list("abcdefgh"))
 
 
+def test_a_model_of_grey_pictures_has_one_mean():
+    module = timm.create_model("vit_tiny_patch16_224", img_size=64, depth=2, num_classes=3, in_chans=1)
+    loaded = vit_demo.from_module(module)
+    assert len(loaded.preprocess.mean) == 1
+    explainer = vit_demo.Explainer("cpu")
+    assert explainer.predict(np.zeros((64, 64, 3), np.uint8), explainer.offer(loaded)).num_classes == 3
+
+
+def test_a_head_of_one_output_is_refused():
+    with pytest.raises(ModelError, match="one output"):
+        vit_demo.from_module(timm.create_model("vit_tiny_patch16_224", img_size=64, depth=2, num_classes=1))
+
+
 def test_a_module_that_computes_otherwise_is_refused_with_how_far():
     module = MODULES["timm"]()
     inner = module.blocks[0].forward

@@ -63,10 +63,7 @@ def load_model(
         plan, state = _plan(source, read, name)
     except (TypeError, ValueError, KeyError, AttributeError) as error:  # a config.json that holds something else
         raise ModelError("checkpoint.unsupported", name=name, reason=f"its config.json: {error}") from error
-    plan = _for_its_channels(plan, name)
-    if plan.config.num_classes == 1 and not plan.config.multi_label:
-        reason = "its head has one output, so it measures something; among one class the probability is always 100 %"
-        raise ModelError("checkpoint.unsupported", name=name, reason=reason)
+    plan = usable(plan, name)
     model, report = build(plan, state, name)
     model.to(device)
     return LoadedModel(
@@ -113,9 +110,12 @@ def _with_channels(config: dict[str, Any], state: Mapping[str, Tensor]) -> dict[
     return {**config, "model_args": {**args, "in_chans": weight.shape[1]}}
 
 
-def _for_its_channels(plan: Plan, name: str) -> Plan:
-    """The plan with a mean and a standard deviation for each channel of its pictures: one number is for all of them,
+def usable(plan: Plan, name: str) -> Plan:
+    """The plan of a model that can be shown pictures and asked for classes: with a mean and a standard deviation for each channel of its pictures: one number is for all of them,
     and a model of grey pictures takes the mean of three, as timm does (data/model_config.py)."""
+    if plan.config.num_classes == 1 and not plan.config.multi_label:
+        reason = "its head has one output, so it measures something; among one class the probability is always 100 %"
+        raise ModelError("checkpoint.unsupported", name=name, reason=reason)
     spec, channels = plan.preprocess, plan.config.in_channels
     if channels not in (1, 3):
         reason = f"its pictures have {channels} channels; those of photographs have 3, or 1 in grey"

@@ -16,7 +16,7 @@ from vit_demo.checkpoints.catalog import BYTES_PER_PARAMETER
 from vit_demo.checkpoints.families import native
 from vit_demo.checkpoints.formats import read_weights
 from vit_demo.checkpoints.labels import names_by_output
-from vit_demo.checkpoints.load import LoadedModel, build
+from vit_demo.checkpoints.load import LoadedModel, build, usable
 from vit_demo.checkpoints.plan import Plan
 from vit_demo.checkpoints.released import plan_from_state
 from vit_demo.checkpoints.timm_models import family_of, preprocess_from_timm
@@ -54,6 +54,7 @@ def from_module(
         plan = replace(plan, labels=names, assumed=(*plan.assumed, *notes))
     if preprocess is not None:
         plan = replace(plan, preprocess=preprocess)
+    plan = usable(plan, name)
     model, report = build(plan, state, name)
     difference = _difference(module, model, plan)
     if not difference <= MOST_DIFFERENCE:  # also where it is no number
