@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import threading
 import time
@@ -11,6 +10,7 @@ import urllib.request
 
 import pytest
 
+from vit_demo.benchmark.visitor import run
 from vit_demo.classroom import (
     CODE_LETTERS,
     MOST_STATE_BYTES,
@@ -78,7 +78,7 @@ def test_who_follows_hears_the_state_at_once_and_every_later_one():
         await events.aclose()
         return told(now), told(later)
 
-    now, later = asyncio.run(listen())
+    now, later = run(listen())  # in a thread of its own: another test's loop may be running in this one
     assert now["query"] == STATE
     assert later["query"]["step"] == "scores"
     assert later["version"] == now["version"] + 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import html
 import re
 import urllib.request
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 
 import vit_demo
+from vit_demo.benchmark.visitor import run
 from vit_demo.contract import DemoError, SizeChoice
 
 DIGITS = "vit-demo/digits"
@@ -57,7 +57,7 @@ def test_the_app_starts_while_an_event_loop_is_running(monkeypatch, tmp_path):
     async def cell():
         return vit_demo.launch(DIGITS, server_name="127.0.0.1", inbrowser=False)
 
-    demo = asyncio.run(cell())
+    demo = run(cell())  # in a thread of its own: another test's loop may be running in this one
     try:
         with urllib.request.urlopen(demo.local_url, timeout=30) as answer:
             assert answer.status == 200

@@ -243,10 +243,11 @@ class Engine:
     def load(self, name: str, progress: Callable[[int, int], None] | None = None) -> LoadedModel:
         """The model of that name, from memory where it is there; `progress` follows a download, also one that another
         began. Raises ModelError, also for what is not offered."""
-        if name not in self.own and not self._may_load(name):
+        own = self.own.get(name) if isinstance(name, str) else None
+        if own is None and not self._may_load(name):
             raise ModelError("checkpoint.not_offered", name=str(name)[:80])
-        if name in self.own:
-            return self.own[name]
+        if own is not None:
+            return own
         followers = self._followers.setdefault(name, [])
         followers.append(progress)
 

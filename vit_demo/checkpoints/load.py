@@ -111,8 +111,9 @@ def _with_channels(config: dict[str, Any], state: Mapping[str, Tensor]) -> dict[
 
 
 def usable(plan: Plan, name: str) -> Plan:
-    """The plan of a model that can be shown pictures and asked for classes: with a mean and a standard deviation for each channel of its pictures: one number is for all of them,
-    and a model of grey pictures takes the mean of three, as timm does (data/model_config.py)."""
+    """The plan of a model that can be shown pictures and asked for classes: with a mean and a standard deviation for
+    each channel. One number is for all of them, and a model of grey pictures takes the mean of three, as timm does
+    (data/model_config.py). Raises ModelError for a head of one output and for other channels."""
     if plan.config.num_classes == 1 and not plan.config.multi_label:
         reason = "its head has one output, so it measures something; among one class the probability is always 100 %"
         raise ModelError("checkpoint.unsupported", name=name, reason=reason)
