@@ -73,7 +73,7 @@ def test_a_gated_mlp_shows_the_gates_own_line():
         ("mlp", dict(mlp="gated", activation="silu"), ("gated",)),
         ("norm", dict(norm="rms", block_norm="post"), ("rms_norm", "post_norm")),
         ("answer", dict(num_classes=0), ("no_head",)),
-        ("answer", dict(pool="avg"), ("mean_pool",)),
+        ("answer", dict(pool="map"), ("map_pool",)),
         ("residual", dict(layer_scale=True), ("layer_scale",)),
         ("scores", {}, ()),
     ],

@@ -47,7 +47,7 @@ def test_every_step_is_there_and_fits(visit, language, query, width):
             assert page.locator(".vd-walk-formula").inner_text()
         if number < len(STEPS) - 1:
             page.locator(".vd-walk-steps [name=next]").click()
-    assert page.locator(".vd-walk-end .vd-go").count() == 5
+    assert page.locator(".vd-walk-end .vd-go").count() == 7
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -113,7 +113,7 @@ def test_a_patch_a_layer_and_a_head_are_chosen(visit):
     assert page.locator(".vd-walk-followed").inner_text() == say("walk.followed_patch", row=2, col=3)
     page.locator(".vd-walk [name=head]").select_option(index=3)
     visitor.wait("(w) => document.querySelector('.vd-walk-figure').textContent.includes(w)",
-                 say("walk.scores_map", head=4, layer=12))  # fmt: skip
+                 say("walk.scores_map", head=4, layer=1))  # fmt: skip
     page.locator(".vd-walk [name=layer]").fill("3")
     visitor.wait("(w) => document.querySelector('.vd-walk-figure').textContent.includes(w)",
                  say("walk.scores_map", head=4, layer=3))  # fmt: skip
@@ -197,7 +197,7 @@ def test_the_handout_opens_by_itself_from_disk(visit, browser, tmp_path, languag
 def test_a_misconception_opens_its_experiment_in_this_page(visit):
     visitor = opened(visit, "&side=224&step=explain")
     page = visitor.page
-    page.locator(".vd-walk-end .vd-go").nth(2).click()
+    page.locator(".vd-walk-end .vd-go").nth(3).click()
     visitor.wait("() => document.querySelector('.vd-what')?.dataset.edits?.includes('heads')")
     assert page.locator("#vd-tabs > .tab-wrapper [aria-selected=true]").inner_text() == say("page.tab_change")
 

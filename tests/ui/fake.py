@@ -397,7 +397,13 @@ class FakeExplainer:
             },
             "norm": {name: wave(D) for name in ("before", "normalised", "after")},
             "qkv": {name: wave(heads, d) for name in "qkv"},
-            "scores": {"raw": wave(N), "scaled": wave(N), "shares": shares, "unscaled": shares},
+            "scores": {
+                "rows": np.full((heads, N), 1 / N, np.float32),
+                "raw": wave(N),
+                "scaled": wave(N),
+                "shares": shares,
+                "unscaled": shares,
+            },
             "values": {"given": shares, "by_hand": wave(heads, d), "projected": wave(D)},
             "residual": {name: np.arange(1, depth + 1) / depth for name in ("attention", "mlp")}
             | {"stream": np.arange(1, depth + 2, dtype=np.float32)},
@@ -417,12 +423,18 @@ class FakeExplainer:
         told = {"positions": names[:2], "layers": names[:1] * depth if head_model else (), "answer": names}
         facts = {"difference": 1e-6, "channel": 3, "width": d, "sum": 1.0, "entropy_bits": 3.0, "positive": 0.25}
         facts |= {"entropy_unscaled_bits": 2.0, "activation": "gelu", "global_crops": 1, "local_crops": 1, "outputs": 8}
-        facts |= {"trained_on": 800, "knn_accuracy": 0.5, "knn_accuracy_of_pixels": 0.75}
+        facts |= {
+            "pool": "token",
+            "layer_read": depth,
+            "trained_on": 800,
+            "knn_accuracy": 0.5,
+            "knn_accuracy_of_pixels": 0.75,
+        }
         facts |= {"teacher_temperature": 0.04, "student_temperature": 0.1}
         asked = WalkQuestion("row_sum", ("0", "1"), 1, {"sum": "1.000000"})
         return WalkStep(
             name=step,
-            shapes={"tokens": (N, D)},
+            shapes={"tokens": (N, D), "token": (D,), "hidden": (4 * D,)},
             map_shapes={"pixels": (3, *picture.shape[:2]), "embedding": (grid.num_patches, D)},
             tensors=tensors,
             facts=facts,

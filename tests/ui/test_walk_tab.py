@@ -17,7 +17,7 @@ from vit_demo.ui.kit.static import ui_text
 from vit_demo.ui.kit.words import view_words
 from vit_demo.ui.tabs.walk import tab as walk
 from vit_demo.ui.tabs.walk.figures import FIGURES
-from vit_demo.ui.tabs.walk.steps import END, FORMULAS, STEPS, experiments
+from vit_demo.ui.tabs.walk.steps import END, FORMULAS, STEPS, experiments, idea_words
 
 HEAD, FEATURES = "fake/head", "fake/features"
 MOST_WORDS, MOST_LETTERS = 60, 130  # of an idea in English; Chinese has no spaces between words
@@ -53,8 +53,9 @@ def test_every_word_of_the_view_is_there(language):
 def test_every_step_has_a_figure_a_formula_and_words_enough_to_read_at_once(step):
     assert step in FIGURES
     assert step in FORMULAS
-    assert len(say(f"walk.{step}_idea").split()) <= MOST_WORDS
-    assert len(say(f"walk.{step}_idea", "zh")) <= MOST_LETTERS
+    for key in [f"walk.{step}_idea", *(["walk.answer_idea_no_head"] if step == "answer" else [])]:
+        assert len(say(key).split()) <= MOST_WORDS
+        assert len(say(key, "zh")) <= MOST_LETTERS
 
 
 def test_the_terms_of_the_walk_have_their_english_names_beside_them_in_chinese():
@@ -83,7 +84,7 @@ def test_every_step_is_drawn_for_models_with_and_without_classes(state, step, mo
     assert "{" not in re.sub(r'data-go="[^"]*"|href="[^"]*"', "", data["figure"])  # every placeholder is filled
     assert [one["name"] for one in data["map"]] == list(STEPS)
     if step == END:
-        assert data["figure"].count("vd-go") == 5
+        assert data["figure"].count("vd-go") == 7
         return
     assert len(data["figure"]) > 200
     assert data["formula"]
@@ -106,8 +107,8 @@ def test_a_pixel_is_normalised_by_hand_in_the_table(state, explainer):
     P, (row, col) = found.info.grid.patch_px, (found.info.grid.rows // 2, found.info.grid.cols // 2)
     red = int(found.picture[row * P + P // 2, col * P + P // 2, 0])
     cells = re.findall(r"<td>([^<]+)</td>", figure(state, "pixels")["figure"])
-    assert cells[0] == str(red)
-    assert float(cells[2].replace("−", "-")) == pytest.approx((red / 255 - spec.mean[0]) / spec.std[0], rel=0.01)
+    assert cells[:3] == [str(red), f"{spec.mean[0]:.3g}", f"{spec.std[0]:.3g}"]
+    assert float(cells[3].replace("−", "-")) == pytest.approx((red / 255 - spec.mean[0]) / spec.std[0], rel=0.01)
 
 
 def test_names_of_code_and_classes_are_no_html(state, explainer):
@@ -168,14 +169,15 @@ def test_a_link_and_its_inverse():
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_handout_is_one_file_with_every_step_and_the_answers(state, language):
+def test_the_handout_is_one_file_with_every_step_and_the_answers(state, explainer, language):
+    found = {step: explainer.walk(*state().picture, step) for step in WALK_STEPS}
     *said, done = walk.handout(state(language=language))
     assert len(said) == len(WALK_STEPS)
     assert said[0]["walk"]["data"]["making"] == say("walk.handout_making", language, number=1, count=len(WALK_STEPS))
     html = done["walk"]["files"]["handout.html"].decode()
     for step in WALK_STEPS:
         assert say(f"walk.{step}", language) in unescape(html)
-        assert say(f"walk.{step}_idea", language) in unescape(html)
+        assert idea_words(state(language=language), step, found[step]) in unescape(html)
     assert html.count(say("walk.why_row_sum", language, sum="1.000000")) == len(WALK_STEPS)
     assert "<script" not in html
     assert "x = &lt;b&gt;1" in html
@@ -184,13 +186,18 @@ def test_the_handout_is_one_file_with_every_step_and_the_answers(state, language
     assert "url(" not in html
 
 
-def test_the_experiments_are_changes_of_the_what_if_tab(state, explainer):
+def test_the_experiments_are_changes_of_the_what_if_tab_that_can_matter(state, explainer):
     found = explainer.walk(*state().picture, "dino")
-    tried = experiments(found)
-    assert all(Edits.of_plain(edits) for edits in tried.values())
+    tried = [edits for each in experiments(found).values() for _, edits in each]
+    assert all(Edits.of_plain(edits) for edits in tried)
     bright = found.tensors["heads"].mean(axis=0)
-    least = min(bright[tuple(patch)] for patch in tried["attention"]["drop"])
-    assert least >= np.sort(bright, axis=None)[-len(tried["attention"]["drop"])]
+    brightest, others = (tried[i]["drop"] for i in (0, 1))
+    assert len(brightest) == len(others)
+    assert not {tuple(patch) for patch in brightest} & {tuple(patch) for patch in others}
+    least = min(bright[tuple(patch)] for patch in brightest)
+    assert least >= np.sort(bright, axis=None)[-len(brightest)]
+    (layer, _), _ = experiments(found)["heads"][0][1]["heads"][0]
+    assert layer < found.facts["layer_read"]  # a head above the layer that is read could change nothing
     links = [json.loads(unescape(text)) for text in re.findall(r'data-go="([^"]*)"', figure(state, END)["figure"])]
     assert {link["tab"] for link in links} == {"what_if"}
-    assert [json.loads(link["edits"]) for link in links] == list(tried.values())
+    assert [json.loads(link["edits"]) for link in links] == tried

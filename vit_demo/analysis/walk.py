@@ -100,7 +100,7 @@ def map_shapes(config: ViTConfig, grid: PatchGrid, classes: int) -> dict[str, tu
         "residual": tokens,
         "mlp": (N + p, config.mlp_hidden),
         "layers": (config.depth, N + p, D),
-        "answer": (classes,) if classes else (D,),
+        "answer": (classes,) if classes else (2 * D if config.pool == "token+avg" else D,),
         "dino": (D,),
     }
 

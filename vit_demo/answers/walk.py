@@ -16,6 +16,7 @@ from vit_demo.analysis import attention as attention_analysis
 from vit_demo.analysis import walk as steps
 from vit_demo.analysis.walk import Found, Walk
 from vit_demo.answers.attention import checked_layer
+from vit_demo.answers.examples import neighbour_layer
 from vit_demo.answers.readers import Reader, reader_of
 from vit_demo.answers.walk_questions import questions_of
 from vit_demo.answers.what_if import what_if
@@ -65,7 +66,7 @@ def walk(
     reader = reader_of(engine, image, model, loaded) if step in ("layers", "answer") else None
     without = _without_positions(engine, image, model, size, loaded) if step == "positions" else None
     with engine.computing():
-        found, names = _found(step, at, run, reader, without)
+        found, names = _found(step, at, run, reader, without, _layer_read(loaded))
         asked = questions_of(step, found, at, without, list(names))
         tensors = {name: one.float().cpu().numpy() for name, one in found.tensors.items()}
     config = loaded.model.config
@@ -88,6 +89,12 @@ def walk(
     )
 
 
+def _layer_read(loaded: LoadedModel) -> int:
+    """The layer (from 0) from which the model's answers are read: the last one, or the one whose class tokens compare
+    pictures best."""
+    return loaded.model.config.depth - 1 if loaded.model.head is not None else neighbour_layer(loaded)[0]
+
+
 def known_token(query: TokenQuery | None, grid: PatchGrid) -> TokenQuery:
     """The token asked for; where this grid has none of that name, the middle patch."""
     try:
@@ -100,12 +107,13 @@ def known_token(query: TokenQuery | None, grid: PatchGrid) -> TokenQuery:
 
 
 def _found(
-    step: WalkStepName, at: Walk, run: Run, reader: Reader | None, without: WhatIf | None
+    step: WalkStepName, at: Walk, run: Run, reader: Reader | None, without: WhatIf | None, layer_read: int
 ) -> tuple[Found, tuple[str, ...]]:
     """What a step computes, and the answers that it tells by name."""
     names: tuple[str, ...] = ()
     if step == "dino":
         found = steps.last_heads(at)
+        found.facts["layer_read"] = layer_read + 1
         return _with_own_run(found), names
     found: Found = getattr(steps, step)(at)
     if without is not None:
@@ -195,9 +203,7 @@ def differences(step: WalkStepName, config: ViTConfig) -> tuple[str, ...]:
         ],
         "answer": [
             ("no_head", config.num_classes == 0),
-            ("mean_pool", config.pool == "avg"),
             ("map_pool", config.pool == "map"),
-            ("both_pool", config.pool == "token+avg"),
             ("two_heads", config.distillation_head),
         ],
     }

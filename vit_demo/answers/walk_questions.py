@@ -74,7 +74,7 @@ def _about_positions(without: WhatIf) -> WalkQuestion:
 
 def _about_scores(found: Found, walk: Walk) -> tuple[WalkQuestion, ...]:
     """What a row adds up to, and, for a token with a place, which head looks nearest."""
-    total = _words("row_sum", _choice("1", ("0", str(walk.grid.num_tokens), "100")), sum=f"{found.facts['sum']:.6f}")
+    total = _words("row_sum", (("0", "1", "walk.option_depends"), 1), sum=f"{found.facts['sum']:.6f}")
     if "distance_px" not in found.tensors or found.tensors["distance_px"].numel() < 2:
         return (total,)
     distances = found.tensors["distance_px"]
@@ -92,7 +92,9 @@ def _who_gives(found: Found, walk: Walk) -> WalkQuestion:
     given[walk.token] = 0
     shares = torch.tensor([own, float(given[:p].sum()), float(given[p:].sum())])
     options = ("walk.option_itself", "walk.option_prefix", "walk.option_patches")
-    parts = [f"{100 * float(share / shares.sum().clamp_min(1e-12)):.0f}" for share in shares]
+    whole = [round(100 * float(share / shares.sum().clamp_min(1e-12))) for share in shares]
+    whole[int(shares.argmax())] += 100 - sum(whole)  # rounded, they still make 100
+    parts = [str(part) for part in whole]
     told = dict(zip(("itself", "prefix", "patches"), parts, strict=True))
     kept = [i for i in range(3) if i != 1 or p]
     right = kept.index(int(shares.argmax()))
@@ -107,7 +109,8 @@ def _when_final(names: list[str]) -> tuple[WalkQuestion, ...]:
     while since > 1 and names[since - 2] == names[-1]:
         since -= 1
     others = (len(names), 1, len(names) // 2, max(1, len(names) - 2))
-    return (_words("final_since", _choice(str(since), map(str, others)), best=names[-1], layer=since),)
+    name = "final_always" if since == 1 else "final_since"
+    return (_words(name, _choice(str(since), map(str, others)), best=names[-1], layer=since),)
 
 
 def _most_prefix(found: Found, prefix: int) -> tuple[WalkQuestion, ...]:

@@ -22,7 +22,7 @@ WORDS = {
     "unknown": "checking the Hub",
     "card": "{family} · {parameters} million parameters · patches of {patch} px · {head}",
     "card_head": "predicts classes",
-    "card_no_head": "no head: features only",
+    "card_no_head": "no classifier: features only",
     "card_top1": "{top1} % of ImageNet right",
     "report": "Loaded strictly: {renamed} tensors as they are, {fused} fused, {split} split, {reshaped} reshaped, {dropped} left out, {filled} computed.",
     "weights_note": "About these weights",

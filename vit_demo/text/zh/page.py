@@ -22,7 +22,7 @@ WORDS = {
     "unknown": "正在询问 Hub",
     "card": "{family} · {parameters} 百万参数 · 图块 {patch} 像素 · {head}",
     "card_head": "能预测类别",
-    "card_no_head": "没有分类头：只有特征",
+    "card_no_head": "没有分类器：只有特征",
     "card_top1": "ImageNet 正确率 {top1} %",
     "report": "严格加载：{renamed} 个张量原样使用，{fused} 个合并，{split} 个拆分，{reshaped} 个重排，{dropped} 个舍去，{filled} 个由公式算出。",
     "weights_note": "关于这些权重",

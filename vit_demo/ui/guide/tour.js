@@ -6,8 +6,9 @@ const KEPT = "vd-tour";
 
 /**
  * @param {<E extends HTMLElement = HTMLElement>(selector: string) => E} find @param {() => any} words
+ * @param {(query: Record<string, string>) => void} go
  */
-export function makeTour(find, words) {
+export function makeTour(find, words, go) {
   const offer = find(".vd-tour-offer"), card = find(".vd-tour-card");
   /** @type {Element | null} */
   let lit = null;
@@ -43,9 +44,8 @@ export function makeTour(find, words) {
     offered.textContent = said.tour_offer;
     find("[name=start]").textContent = said.tour_start;
     find("[name=no]").textContent = said.tour_no;
-    find("[name=tour_next]").textContent = number === said.tour.length - 1 ? said.tour_end : said.tour_next;
+    find("[name=tour_next]").textContent = number === said.tour.length - 1 ? said.tour_open : said.tour_next;
     find("[name=tour_end]").textContent = said.tour_end;
-    find("[name=tour_end]").hidden = number === said.tour.length - 1;
     card.setAttribute("aria-label", said.tour_start);
     if (number < 0) return;
     find(".vd-tour-step").textContent = fill(said.tour_step, { number: number + 1, count: said.tour.length });
@@ -55,7 +55,10 @@ export function makeTour(find, words) {
   offer.hidden = seen() || new URLSearchParams(location.search).has("room");
   find("[name=start]").addEventListener("click", () => { keep(); stop(0); });
   find("[name=no]").addEventListener("click", keep);
-  find("[name=tour_next]").addEventListener("click", () => stop(number + 1));
+  find("[name=tour_next]").addEventListener("click", () => {
+    if (number === words().tour.length - 1) go({ tab: "walk" });
+    stop(number + 1);
+  });
   find("[name=tour_end]").addEventListener("click", () => stop(Infinity));
   card.addEventListener("keydown", (event) => { if (event.key === "Escape") stop(Infinity); });
   return { say };

@@ -27,7 +27,7 @@ export function mount(host) {
     const first = !data;
     data = sent;
     if (!first) return;
-    const parts = [makeTour(find, words), makeFold(find, words), classroom];
+    const parts = [makeTour(find, words, go), makeFold(find, words), classroom];
     const say = () => parts.forEach((part) => part.say());
     makeTips(find(".vd-tip"), (name, spoken) => data.words[spoken].terms[name]);
     document.getElementById("vd-language")?.addEventListener("change", () => setTimeout(say));

@@ -66,10 +66,9 @@ def pixels(state: PageState, step: WalkStep) -> str:
     at = tuple(place * patch + patch // 2 for place in followed(step))
     spec, rows = state.explainer.details(step.info.model_id).preprocess, []
     for number, name in enumerate(names):
-        value = int(step.picture[at][number])
-        minus = value * spec.rescale - spec.mean[number]
-        rows.append((name, str(value), short(minus), f"{short(minus / spec.std[number])}"))
-    head = ["", *(state.say(f"walk.pixels_{name}") for name in ("value", "minus", "over"))]
+        value, mean, std = int(step.picture[at][number]), spec.mean[number], spec.std[number]
+        rows.append((name, str(value), short(mean), short(std), short((value * spec.rescale - mean) / std)))
+    head = ["", *(state.say(f"walk.pixels_{name}") for name in ("value", "mean_of", "spread_of", "result"))]
     return row(*planes) + heading(state.say("walk.pixels_table")) + table_html(head, rows)
 
 
@@ -142,7 +141,8 @@ def _without(state: PageState, step: WalkStep) -> str:
         read = percent_sign if step.kind == "class" else cosine
         found = [(named(state, step, step.names[i]), float(values[i]), read(float(values[i]))) for i in best]
         columns.append(bars(found, state.say(f"walk.positions_{name}")))
-    shown = heading(state.say("walk.positions_without")) + row(*columns)
+    words = "walk.positions_without" if step.kind == "class" else "walk.positions_without_example"
+    shown = heading(state.say(words)) + row(*columns)
     return _later(state, shown)
 
 
@@ -159,7 +159,7 @@ def norm(state: PageState, step: WalkStep) -> str:
     names = ("before", "normalised", "after")
     words = state.say("walk.norm_chart", layer=step.layer + 1)
     parts = [(state.say(f"walk.norm_{name}"), step.tensors[name]) for name in names]
-    chart = spread_chart(parts, words, "")
+    chart = spread_chart(parts, words, state.say("walk.norm_axis"))
     rows = [
         (name, short(round(float(values.mean()), 6) + 0.0), short(float(values.std())))
         for name, values in ((name, values.astype(np.float64)) for name, values in parts)
@@ -168,7 +168,6 @@ def norm(state: PageState, step: WalkStep) -> str:
 
 
 def qkv(state: PageState, step: WalkStep) -> str:
-    limits = limits_of(*(step.tensors[name] for name in "qkv"))
     words = state.say("walk.qkv_figure", layer=step.layer + 1, head=step.head + 1)
     numbers = [str(head + 1) for head in range(len(step.tensors["q"]))]
     parts = []
@@ -176,9 +175,8 @@ def qkv(state: PageState, step: WalkStep) -> str:
         drawn = map_panel(
             step.tensors[name],
             state.say(f"walk.qkv_{name}"),
-            limits,
+            limits_of(step.tensors[name]),
             kind="vd-walk-heads",
-            with_scale=name == "v",
             rows_named=numbers,
         )
         parts.append(_with_head(drawn, step.head))
@@ -222,7 +220,12 @@ def scores(state: PageState, step: WalkStep) -> str:
     spread = {"with_": f"{2 ** float(facts['entropy_bits']):.0f}", "width": width}
     spread["without"] = f"{2 ** float(facts['entropy_unscaled_bits']):.0f}"
     why = chart_panel(svg, state.say("walk.scores_why"), lines) + note(state.say("walk.scores_entropy", **spread))
-    return maps + row(f'<div class="vd-walk-half">{table}</div>', f'<div class="vd-walk-half">{why}</div>')
+    every = [
+        map_panel(one, str(head + 1), limits_of(one, signed=False), frame, "vd-walk-tiny", with_scale=False)
+        for head, one in enumerate(over_patches(step, values) for values in tensors["rows"])
+    ]
+    heads = heading(state.say("walk.scores_heads")) + row(*every, kind="vd-walk-row-tight")
+    return maps + row(f'<div class="vd-walk-half">{table}</div>', f'<div class="vd-walk-half">{why}</div>') + heads
 
 
 def values(state: PageState, step: WalkStep) -> str:
@@ -263,7 +266,7 @@ def mlp(state: PageState, step: WalkStep) -> str:
     activation = {"silu": "SiLU", "quick_gelu": "QuickGELU"}.get(str(step.facts["activation"]), "GELU")
     parts = [(state.say("walk.mlp_before"), before), (state.say("walk.mlp_after"), after)]
     words = state.say("walk.mlp_chart", layer=step.layer + 1, activation=activation)
-    chart = spread_chart(parts, words, "")
+    chart = spread_chart(parts, words, state.say("walk.norm_axis"))
     hidden = after.reshape(-1, _columns(after.size))
     top = float(np.quantile(np.abs(hidden), 0.995)) or 1.0
     words = state.say("walk.mlp_figure", positive=percent(float(step.facts["positive"])))
@@ -303,7 +306,9 @@ def answer(state: PageState, step: WalkStep) -> Drawn:
         "names": [named(state, step, step.names[i]) for i in order],
         "temperature": NEIGHBOUR_TEMPERATURE if example else 1.0,
     }
-    words = state.say("walk.answer_example" if example else "walk.answer_class")
+    words = state.say("walk.answer_class")
+    if example:
+        words = state.say("walk.answer_example", layer=step.facts["layer_read"])
     slider = (
         f'<label class="vd-walk-temperature">{escape(state.say("walk.answer_temperature"))} '
         '<input type="range" name="temperature" min="-2" max="1" step="0.01"><output></output></label>'

@@ -12,7 +12,7 @@ from vit_demo.ui.kit.static import ui_text
 from vit_demo.ui.state import PageState
 from vit_demo.ui.tabs.walk.figures import Drawn, figure_of, patches
 from vit_demo.ui.tabs.walk.panels import bars
-from vit_demo.ui.tabs.walk.steps import code_of, formula_of, questions_of, shapes_of, title_of
+from vit_demo.ui.tabs.walk.steps import code_of, formula_of, idea_words, questions_of, shapes_of, title_of
 
 MOST_PICTURE_PX, GAP_PX = 480, 1
 SEQUENCE_COLUMNS = 48
@@ -39,7 +39,7 @@ def handout_html(state: PageState, steps: list[WalkStep]) -> str:
 
 def _step_html(state: PageState, step: WalkStep, number: int) -> str:
     drawn = figure_of(state, step)
-    figure = drawn.html.replace('class="vd-walk-later"', "")
+    figure = drawn.html.partition('<p class="vd-walk-note vd-walk-until">')[0]  # what follows would answer the question
     if step.name == "patches":
         figure = patches(state, step).replace("<canvas", f'<img src="{jpeg_url(sequence_of(step))}" alt=""><canvas')
     if drawn.data:
@@ -53,16 +53,17 @@ def _step_html(state: PageState, step: WalkStep, number: int) -> str:
     differs = "".join(f"<p>{escape(state.say(f'walk.differs_{name}'))}</p>" for name in step.differs)
     return (
         f"<section><h2>{number} · {escape(title_of(state, step.name))}</h2>"
-        f'<p class="vd-walk-idea">{escape(state.say(f"walk.{step.name}_idea"))}</p>{figure}{differs}'
-        f'<p class="vd-walk-shape">{escape(shapes_of(step))}</p>'
-        f'<p class="vd-walk-formula">{escape(formula_of(step))}</p>{code}{asked}</section>'
+        f'<p class="vd-walk-idea">{escape(idea_words(state, step.name, step))}</p>{figure}{differs}'
+        f"<p><b>{escape(state.say('walk.shape'))}</b> <code>{escape(shapes_of(step))}</code></p>"
+        f"<p><b>{escape(state.say('walk.formula'))}</b> <code>{escape(formula_of(step))}</code></p>"
+        f"{code}{asked}</section>"
     )
 
 
 def _answers_html(state: PageState, step: WalkStep, number: int) -> str:
     return "".join(
         f"<li value='{number}'>{escape(state.say('walk.handout_answer', answer=one.options[one.right]))} "
-        f"{escape(one.why)}</li>"
+        f"– {escape(one.why)}</li>"
         for one in questions_of(state, step)
     )
 

@@ -12,7 +12,9 @@ export function drawMap(list, data, go) {
     button.type = "button";
     if (step.name === data.step) button.setAttribute("aria-current", "step");
     make("b", "", button, number < data.map.length - 1 ? String(number + 1) : "✓");
-    make("span", "", button, step.title);
+    make("span", "", button, step.short);
+    button.title = step.title;
+    button.setAttribute("aria-label", step.title + (step.shape ? ", " + step.shape : ""));
     if (step.shape) make("small", "", button, step.shape);
     button.addEventListener("click", () => go(step.name));
   });

@@ -7,7 +7,7 @@ from html import escape
 
 import numpy as np
 
-from vit_demo.render.charts import Line, keys, line_chart
+from vit_demo.render.charts import Line, keys, line_chart, tick_values
 from vit_demo.render.colour import DIVERGING, colourise
 from vit_demo.ui.kit.html import base64_of, jpeg_url, number, png_url, scale
 
@@ -82,7 +82,7 @@ def spread_chart(parts: Sequence[tuple[str, np.ndarray]], words: str, across_nam
         counts, _ = np.histogram(np.clip(values, low, high), bins=BINS, range=(low, high))
         lines.append(Line(name, counts / max(1, values.size), colour, "dashed" if colour == 2 else ""))
     top = max(float(line.values.max()) for line in lines)
-    marks = [(share, number(low + share * (high - low))) for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    marks = [((at - low) / (high - low), number(at)) for at in tick_values(low, high)]
     svg = line_chart(lines, words, (0.0, top), across_marks=marks, across_name=across_name, number=percent_mark)
     return chart_panel(svg, words, lines)
 

@@ -29,7 +29,10 @@ export function presenter(root, button, words) {
     lit = which < parts.length ? which : -1;
     root.classList.toggle("vd-walk-spot", lit >= 0);
     parts.forEach((part, i) => part.classList.toggle("vd-walk-lit", i === lit));
-    if (lit >= 0) parts[lit].scrollIntoView({ block: "nearest" });
+    if (lit < 0) return;
+    const part = parts[lit];
+    if (part instanceof HTMLDetailsElement) part.open = true;
+    part.scrollIntoView({ block: part.clientHeight > innerHeight / 2 ? "start" : "nearest" });
   }
 
   button.addEventListener("click", () => set(!root.classList.contains("vd-presenting")));
@@ -37,6 +40,7 @@ export function presenter(root, button, words) {
     if (!document.fullscreenElement && root.classList.contains("vd-presenting")) set(false);
   });
   return {
+    end: () => { if (root.classList.contains("vd-presenting")) set(false); },
     /** A step was drawn: the spotlight begins anew. */
     shown: () => light(-1),
     /**

@@ -65,9 +65,23 @@ def title_of(state: PageState, name: str) -> str:
     return state.say(f"walk.{name}")
 
 
-def idea_of(state: PageState, name: str) -> str:
-    """A step's idea as HTML, with the terms of the glossary marked."""
-    return with_terms(state.say(f"walk.{name}_idea"), state.language)
+def idea_words(state: PageState, name: str, found: WalkStep) -> str:
+    """A step's idea, as it holds for this model."""
+    if name == "mlp":
+        dim, hidden = found.shapes["token"][0], found.shapes["hidden"][0]
+        return state.say("walk.mlp_idea", dim=f"{dim:,}", hidden=f"{hidden:,}")
+    if name == "answer":
+        pool = {"token": "token", "avg": "avg", "token+avg": "both", "map": "map"}.get(
+            str(found.facts["pool"]), "token"
+        )
+        key = "walk.answer_idea" if found.kind == "class" else "walk.answer_idea_no_head"
+        return state.say(key, read=state.say(f"walk.read_{pool}"))
+    return state.say(f"walk.{name}_idea")
+
+
+def idea_of(state: PageState, name: str, found: WalkStep) -> str:
+    """The same as HTML, with the terms of the glossary marked."""
+    return with_terms(idea_words(state, name, found), state.language)
 
 
 def formula_of(step: WalkStep) -> str:
@@ -131,10 +145,11 @@ def code_of(step: WalkStep) -> list[dict[str, str]]:
     return [{"place": f"{one.file}:{one.line}", "code": one.code} for one in step.source]
 
 
-def followed_words(state: PageState, step: WalkStep) -> str:
-    """Which token is followed."""
+def followed_words(state: PageState, step: WalkStep, chosen: str) -> str:
+    """Which token is followed; `chosen` is the visitor's own choice, if any."""
     if step.query.prefix is not None:
-        return state.say("walk.followed_token", name=step.query.prefix.upper())
+        said = state.say("walk.followed_token", name=step.query.prefix.upper())
+        return said if chosen else f"{said} {state.say('walk.followed_over_depth')}"
     return state.say("walk.followed_patch", row=step.query.row + 1, col=step.query.col + 1)
 
 
@@ -144,6 +159,7 @@ def map_of(state: PageState, shapes: dict[str, tuple[int, ...]]) -> list[dict[st
         {
             "name": name,
             "title": title_of(state, name),
+            "short": state.say(f"walk.{name}_short"),
             "shape": shape_text(shapes[name]) if name in shapes and name != "dino" else "",
             "layer": name in IN_LAYER,
         }
@@ -154,22 +170,29 @@ def map_of(state: PageState, shapes: dict[str, tuple[int, ...]]) -> list[dict[st
 # ------------------------------------------------------------------------------------------------------------- the end
 
 # Of the patches: what the first experiment takes away, and how many of the longest vectors the fourth does
-BRIGHTEST_SHARE, LONGEST = 0.1, 6
+BRIGHTEST_SHARE, LONGEST, EXAMPLE_HEAD = 0.1, 6, 2
 
 
-def experiments(found: WalkStep) -> dict[str, dict[str, object]]:
-    """Five things that are often misunderstood, and the changes of the What-if tab that let one try: the brightest
-    patches taken away, sharper attention, a head switched off, the longest vectors taken away, the class token's state
-    of a second picture. `found` is the last step of the walk."""
-    bright = found.tensors["heads"].mean(axis=0)
-    prefix = found.info.grid.prefix_names
-    state = ["cls"] if "cls" in prefix else None
+def experiments(found: WalkStep) -> dict[str, list[tuple[str, dict[str, object]]]]:
+    """For each of five misunderstandings, the changes of the What-if tab that let one try, each with the end of its
+    phrase. `found` is the last step of the walk."""
+    bright, norms = found.tensors["heads"].mean(axis=0), found.tensors["norms"]
+    count = max(1, round(BRIGHTEST_SHARE * bright.size))
+    read, heads = int(found.facts["layer_read"]), found.info.heads
+    state = ["cls"] if "cls" in found.info.grid.prefix_names else None
+    head = [[[read - 1, min(EXAMPLE_HEAD, heads - 1)], "mean"]]
     return {
-        "attention": {"drop": _largest(bright, max(1, round(BRIGHTEST_SHARE * bright.size)))},
-        "scale": {"temperature": 2.0},
-        "heads": {"heads": [[[found.info.depth - 1, 0], "mean"]]},
-        "norms": {"drop": _largest(found.tensors["norms"], min(LONGEST, found.tensors["norms"].size - 1))},
-        "class": {"patch_in": [[found.info.depth // 4, state, None]]},
+        "attention": [
+            ("brightest", {"drop": _largest(bright, count)}),
+            ("others", {"drop": _largest(-np.abs(bright - np.median(bright)), count)}),  # from the middle of the ranks
+        ],
+        "scale": [("sharper", {"temperature": 2.0})],
+        "heads": [("head", {"heads": head})],
+        "norms": [("longest", {"drop": _largest(norms, min(LONGEST, norms.size - 1))})],
+        "class": [
+            ("early", {"patch_in": [[max(0, read // 4 - 1), state, None]]}),
+            ("late", {"patch_in": [[max(0, read - 1), state, None]]}),
+        ],
     }
 
 
@@ -180,11 +203,15 @@ def _largest(values: np.ndarray, count: int) -> list[list[int]]:
 
 
 def end_html(state: PageState, found: WalkStep) -> str:
-    """What a visitor can now explain: each misconception with why, and a link to try it."""
+    """What a visitor can now explain: each misconception with what to look for, and links to try it."""
     items = []
-    for name, edits in experiments(found).items():
+    for name, tried in experiments(found).items():
         said, why = state.say(f"walk.explain_{name}"), state.say(f"walk.explain_{name}_why")
-        link = {"tab": "what_if", "edits": json.dumps(edits)}
-        tried = go_link(state, link, state.say("walk.explain_try"))
-        items.append(f"<li><h3>{escape(said)}</h3><p>{with_terms(why, state.language)}</p>{tried}</li>")
+        links = []
+        for phrase, edits in tried:
+            at = edits["heads"][0][0] if "heads" in edits else (0, 0)  # type: ignore[index]
+            words = state.say(f"walk.explain_{phrase}", layer=at[0] + 1, head=at[1] + 1)
+            links.append(go_link(state, {"tab": "what_if", "edits": json.dumps(edits)}, words))
+        tries = f"{escape(state.say('walk.explain_try'))}: {' · '.join(links)}"
+        items.append(f"<li><h3>{escape(said)}</h3><p>{with_terms(why, state.language)}</p><p>{tries}</p></li>")
     return f'<ol class="vd-walk-end">{"".join(items)}</ol>'

@@ -44,9 +44,9 @@ class WalkView(View):
 
 
 def layout(page: Page) -> None:
-    page.say(gr.Markdown(elem_classes="vd-help"), value="walk.help")
     page.add("walk_step", gr.Textbox(STEPS[0], visible="hidden", elem_id="vd-walk-step"))
     page.add("walk", WalkView(elem_id="vd-walk"))
+    page.say(gr.Markdown(elem_classes="vd-help"), value="walk.help")
 
 
 def wire(page: Page) -> None:
@@ -97,7 +97,8 @@ def ask(state: PageState, name: str, token: str = "") -> WalkStep:
     token = token or ("cls" if name in OVER_DEPTH else "")
     query = TokenQuery.named(token) if token else None
     step: WalkStepName = "dino" if name == END else name  # type: ignore[assignment]
-    return state.explainer.walk(*state.picture, step, query, chosen.layer_in(depth), chosen.head or 0)
+    layer = 0 if chosen.layer is None else chosen.layer_in(depth)  # the walk comes from the picture: the first layer
+    return state.explainer.walk(*state.picture, step, query, layer, chosen.head or 0)
 
 
 def of_link(query: Mapping[str, str]) -> Updates:
@@ -125,7 +126,7 @@ def value_of(state: PageState, name: str, found: WalkStep, token: str = "", time
         "times": times,  # a value equal to the last would not be delivered
         "step": name,
         "title": title_of(state, name),
-        "idea": idea_of(state, name),
+        "idea": idea_of(state, name, found),
         "figure": end_html(state, found) if drawn is None else drawn.html,
         "map": map_of(state, dict(found.map_shapes)),
         "shapes": "" if drawn is None else shapes_of(found),
@@ -133,7 +134,9 @@ def value_of(state: PageState, name: str, found: WalkStep, token: str = "", time
         "code": [] if drawn is None else code_of(found),
         "differs": [] if drawn is None else differs_of(state, found),
         "questions": [] if drawn is None else [asdict(one) for one in questions_of(state, found)],
-        "followed": followed_words(state, found),
+        "followed": followed_words(state, found, token),
+        "chosen_layer": state.selection.layer,
+        "chosen_head": state.selection.head,
         "chosen": token,
         "token": found.query.name,
         "rows": grid.rows,

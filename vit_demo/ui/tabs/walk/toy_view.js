@@ -82,7 +82,7 @@ export function makeToy() {
   /** @param {[string, number, number, HTMLElement][]} cells */
   function fillIn(cells) {
     const found = compute(toy);
-    for (const [name, i, j, cell] of cells) cell.textContent = signed(found[name][i][j].toFixed(2));
+    for (const [name, i, j, cell] of cells) cell.textContent = signed(found[name][i][j].toFixed(BETWEEN_TOKENS.has(name) || name === "answer" ? 3 : 2));
   }
 
   return { draw };

@@ -29,7 +29,8 @@ export function mount(host) {
   /** @param {Partial<{ step: string, token: string, layer: number, head: number }>} [change] */
   function ask(change = {}) {
     if (!data) return;
-    const wanted = { step: data.step, token: data.chosen, layer: data.layer, head: data.head, ...change };
+    // What was not chosen is left to the server, and to the other tabs
+    const wanted = { step: data.step, token: data.chosen, layer: data.chosen_layer, head: data.chosen_head, ...change };
     asked = JSON.stringify(wanted);
     root.classList.add("vd-waiting");
     find(".vd-walk-wait").textContent = data.words.loading;
@@ -55,7 +56,7 @@ export function mount(host) {
   /** @param {Place | null} place */
   function pointAt(place) {
     markCell(find(".vd-cursor"), place, data.rows, data.cols);
-    sequence?.point(place);
+    sequence?.point(place ?? placeOf(data.token));
   }
 
   // What a map says under the pointer: the number itself
@@ -74,6 +75,9 @@ export function mount(host) {
   controls.next.addEventListener("click", () => go(1));
   controls.handout.addEventListener("click", () => host.trigger("select", {}));
   const present = presenter(root, controls.present, () => data?.words);
+  find(".vd-walk-figure").addEventListener("click", (event) => {  // a link leads away from the whole screen
+    if (/** @type {HTMLElement} */ (event.target).closest(".vd-go")) present.end();
+  });
 
   function sayLayer() {
     const layer = { layer: controls.layer.value, depth: data.depth };
@@ -142,6 +146,7 @@ export function mount(host) {
     const steps = data.map.length - 1, end = number === steps;
     drawMap(find(".vd-walk-map ol"), data, (name) => ask({ step: name }));
     find(".vd-walk-legend span").textContent = fill(words.per_layer, { depth: data.depth });
+    find(".vd-walk-map").setAttribute("aria-label", words.map);
     find(".vd-walk-count").textContent = end ? "" : fill(words.step_of, { number: number + 1, count: steps });
     find(".vd-walk-title").textContent = data.title;
     setMarkup(find(".vd-walk-idea"), data.idea);
@@ -155,6 +160,7 @@ export function mount(host) {
     drawFacts();
     const canvas = host.element.querySelector(".vd-walk-sequence");
     sequence = canvas instanceof HTMLCanvasElement ? makeSequence(canvas, picture, data, pointAt) : null;
+    sequence?.point(placeOf(data.token));
     if (data.answer) drawAnswers(find(".vd-walk-figure"), data.answer);
     drawQuestions(find(".vd-walk-questions"), data, () => root.classList.add("vd-walk-answered"));
     toy.draw(find(".vd-walk-toy"), data.step, words);
