@@ -47,7 +47,7 @@ def test_a_room_has_a_code_that_can_be_read_aloud_and_a_key_that_cannot_be_guess
     assert not set("O0I1L") & set(CODE_LETTERS)
 
 
-@pytest.mark.parametrize("key", ["", "guess", None, 5, "ключ"])
+@pytest.mark.parametrize("key", ["", "guess", None, 5, "ключ", "\ud800"])
 def test_only_the_teachers_key_shows_something(key):
     room = Room()
     with pytest.raises(PermissionError):
@@ -75,6 +75,8 @@ def test_who_follows_hears_the_state_at_once_and_every_later_one():
         assert room.followers == 1
         threading.Timer(0.05, room.show, (room.key, {**STATE, "step": "scores"})).start()
         later = await anext(events)
+        while not later.startswith("data:"):
+            later = await anext(events)
         await events.aclose()
         return told(now), told(later)
 
@@ -88,14 +90,14 @@ def test_who_follows_hears_the_state_at_once_and_every_later_one():
 
 def test_another_picture_or_tab_is_another_base():
     room = Room()
-    bases = set()
+    bases = set()  # of the picture its content, not where it lies
     for query, picture in (
         (STATE, ""),
         ({**STATE, "example": "koala"}, ""),
         ({**STATE, "tab": "depth"}, ""),
         (STATE, "x"),
     ):
-        room.show(room.key, query, picture)
+        room.show(room.key, query, picture, picture)
         bases.add(room.shown.message["base"])
     assert len(bases) == 4
 
@@ -165,7 +167,13 @@ def test_the_students_address_has_no_key():
     found = addresses(room, "192.168.0.7", 7860, "/vit/")
     assert found.students == f"http://192.168.0.7:7860/vit/?room={room.code}"
     assert room.key not in found.students
-    assert found.teacher == f"{found.students}&teach={room.key}"
+    assert found.teacher == f"{found.students}#teach={room.key}"  # which no browser sends
+    assert (
+        addresses(room, "h", 1, "https://school.example/vit").students
+        == f"https://school.example/vit/?room={room.code}"
+    )
+    assert addresses(room, "h", 1, "vit").students == f"http://h:1/vit/?room={room.code}"
+    assert addresses(room, "h", 1).students == f"http://h:1/?room={room.code}"
 
 
 def test_this_machine_has_an_address():

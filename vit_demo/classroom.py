@@ -12,7 +12,9 @@ import secrets
 import socket
 import threading
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 CODE_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # none that is read as another
 CODE_LENGTH = 4
@@ -35,14 +37,14 @@ class Shown:
     def message(self) -> dict[str, object]:
         """What a follower's browser is told; `base` names what takes a forward pass."""
         base = [self.query.get(name, "") for name in ("model", "side", "keep", "example", "tab")]
-        return {"version": self.version, "query": dict(self.query), "base": "|".join([*base, self.picture])}
+        return {"version": self.version, "query": dict(self.query), "base": "|".join([*base, self.digest])}
 
 
 class Room:
     """One class. `code` is for students, `key` for the teacher alone."""
 
     def __init__(self, code: str = "", key: str = ""):
-        self.code = code or "".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
+        self.code = code.upper() or "".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
         self.key = key or secrets.token_urlsafe(12)
         self.address = ""  # for students, once the server knows its own
         self._shown = Shown()
@@ -65,7 +67,7 @@ class Room:
         return len(self._waiting)
 
     def is_teacher(self, key: object) -> bool:
-        return isinstance(key, str) and secrets.compare_digest(key.encode(), self.key.encode())
+        return isinstance(key, str) and secrets.compare_digest(key.encode(errors="replace"), self.key.encode())
 
     def show(self, key: object, query: Mapping[str, str], picture: str = "", digest: str = "") -> bool:
         """The teacher's state becomes the room's, and everybody who follows is told. False where it is what is shown
@@ -83,14 +85,17 @@ class Room:
 
     def _tell(self) -> None:
         for changed, loop in self._waiting.items():
-            loop.call_soon_threadsafe(changed.set)
+            with suppress(RuntimeError):  # a server that is ending has closed its loop
+                loop.call_soon_threadsafe(changed.set)
 
     async def follow(self) -> AsyncIterator[str]:
-        """Server-sent events (WHATWG HTML, section 9.2): the state now, and every later one; a comment in between, so
-        that no proxy ends the stream. Where changes come faster than they are read, the last one counts."""
+        """Server-sent events (WHATWG HTML, section 9.2): the state now, and every later one; in between, as
+        "followers", how many streams are open, also so that no proxy ends this one. Where changes come faster than
+        they are read, the last one counts."""
         changed = asyncio.Event()
         with self._lock:
             self._waiting[changed] = asyncio.get_running_loop()
+            self._tell()
         told = -1
         try:
             while True:
@@ -99,9 +104,9 @@ class Room:
                 if shown.version != told:
                     told = shown.version
                     message = {**shown.message, "followers": self.followers}
-                    yield f"data: {json.dumps(message, ensure_ascii=False)}\n\n"
+                    yield f"data: {json.dumps(message)}\n\n"
                 else:
-                    yield f": {self.followers}\n\n"
+                    yield f"event: followers\ndata: {self.followers}\n\n"
                 try:
                     await asyncio.wait_for(changed.wait(), KEEP_ALIVE_S)
                 except asyncio.TimeoutError:
@@ -109,6 +114,7 @@ class Room:
         finally:
             with self._lock:
                 self._waiting.pop(changed, None)
+                self._tell()
 
 
 def routes(room: Room, path: str = "") -> list:
@@ -119,7 +125,7 @@ def routes(room: Room, path: str = "") -> list:
     from starlette.routing import Route
 
     async def events(request: Request) -> Response:
-        if request.path_params["code"] != room.code:
+        if request.path_params["code"].upper() != room.code:
             return PlainTextResponse("There is no room of this code.\n", 404)
         if room.followers >= MOST_FOLLOWERS:
             return PlainTextResponse("The room is full.\n", 503)
@@ -128,7 +134,7 @@ def routes(room: Room, path: str = "") -> list:
 
     async def qr(request: Request) -> Response:
         drawn = qr_svg(str(request.query_params.get("address", ""))[:300])
-        if request.path_params["code"] != room.code or drawn is None:
+        if request.path_params["code"].upper() != room.code or drawn is None:
             return PlainTextResponse("There is none.\n", 404)
         return Response(drawn, media_type="image/svg+xml")
 
@@ -150,9 +156,12 @@ class Addresses:
 
 
 def addresses(room: Room, host: str, port: int, root_path: str = "") -> Addresses:
-    """For a server that listens on that port: `host` as other machines of the network reach it."""
-    base = f"http://{host}:{port}{root_path.rstrip('/')}/"
-    return Addresses(f"{base}?room={room.code}", f"{base}?room={room.code}&teach={room.key}")
+    """For a server that listens on that port: `host` as other machines of the network reach it; `root_path` a path or,
+    behind a proxy, the whole address. The key stands behind a #: a browser sends that part to nobody."""
+    inside = root_path.strip("/")
+    base = f"{inside}/" if "://" in root_path else f"http://{host}:{port}/{inside + '/' if inside else ''}"
+    students = f"{base}?room={quote(room.code)}"
+    return Addresses(students, f"{students}#teach={quote(room.key)}")
 
 
 def lan_address() -> str:

@@ -153,6 +153,8 @@ def _serve(options: argparse.Namespace) -> None:
         settings = Settings.of_environment()
     except ValueError as error:
         raise DemoError("page.bad_setting", what=str(error)) from None
+    if options.classroom and settings.auth:
+        raise DemoError("guide.no_password")
     room = Room.of_text(os.environ.get("VIT_DEMO_ROOM", "")) if options.classroom else None
     demo, explainer = build(settings, room)
     load_behind(explainer)

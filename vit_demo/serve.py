@@ -154,7 +154,8 @@ def serve(
     }
     demo.launch(prevent_thread_lock=True, **arguments)
     if room is not None:
-        print_room(room, demo.server_port, os.environ.get("GRADIO_ROOT_PATH", ""))
+        host = arguments.get("server_name") or os.environ.get("GRADIO_SERVER_NAME", "0.0.0.0")
+        print_room(room, demo.server_port, host, os.environ.get("GRADIO_ROOT_PATH", ""))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
     while not ending.wait(0.5):  # with a time-out, so that the signal is heard on every system
@@ -184,9 +185,10 @@ def _has_mcp() -> bool:
     return importlib.util.find_spec("mcp") is not None
 
 
-def print_room(room: classroom.Room, port: int, root_path: str = "") -> None:
+def print_room(room: classroom.Room, port: int, host: str = "0.0.0.0", root_path: str = "") -> None:
     """The addresses of a room, for the terminal: the students' with its QR code, and the teacher's own."""
-    found = classroom.addresses(room, classroom.lan_address(), port, root_path)
+    reached = classroom.lan_address() if host in ("0.0.0.0", "::", "") else host
+    found = classroom.addresses(room, reached, port, root_path)
     room.address = found.students
     drawn = classroom.qr_terminal(found.students)
     lines = [

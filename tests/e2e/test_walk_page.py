@@ -237,9 +237,10 @@ def until(page, name: str) -> None:
 
 
 def test_a_student_follows_leaves_and_comes_back(browser, classroom):
-    teacher = page_of(browser, f"{classroom}?room=ABCD&teach=the-key&side=224")
+    teacher = page_of(browser, f"{classroom}?room=ABCD&side=224#teach=the-key")
     student = page_of(browser, f"{classroom}?room=ABCD&lang=zh", width=390)
     student.wait_for_function("() => /\\d/.test(document.querySelector('.vd-explorer')?.dataset.layer ?? '')")
+    assert "the-key" not in teacher.url
     assert say("guide.class_following", "zh") in student.locator(".vd-class").inner_text()
     assert not student.locator(".vd-class-teacher").is_visible()
     teacher.locator("#vd-tabs > .tab-wrapper [data-tab-id=learn]").click()
@@ -261,7 +262,7 @@ def test_a_student_follows_leaves_and_comes_back(browser, classroom):
 
 
 def test_a_wrong_key_shows_nothing_and_says_so(browser, classroom):
-    page = page_of(browser, f"{classroom}?room=ABCD&teach=guess")
+    page = page_of(browser, f"{classroom}?room=ABCD#teach=guess")
     page.locator(".vd-class [name=push]").click()
     page.wait_for_function("(said) => document.querySelector('.vd-class-said').textContent === said",
                            arg=say("guide.not_teacher"))  # fmt: skip

@@ -126,7 +126,7 @@ def test_the_teachers_page_becomes_the_rooms_state(guide, examples):
 def test_what_the_teacher_shows_comes_back_on_a_students_page(guide, image):
     shown(guide, {"key": guide.room.key, "tab": "walk"}, Picture(image, "own"))
     assert guide.room.shown.picture.endswith(".png")
-    updates = go(guide, None, "zh", {"follow": 1})
+    updates = go(guide, None, "zh", {"follow": guide.room.code})
     assert updates["image"] == guide.room.shown.picture
     assert updates["selection"] == {"layer": 3, "head": 1, "token": "2,0"}
     assert updates["walk_step"] == "scores"
@@ -138,10 +138,27 @@ def test_a_picture_that_is_there_already_is_not_set_again(guide, examples, image
     assert "image" not in go(guide, here, "en", {"go": {"example": examples[2].key}})
     assert "image" in go(guide, here, "en", {"go": {"example": examples[3].key}})
     shown(guide, {"key": guide.room.key, "tab": "walk"}, Picture(image, "own"))
-    assert "image" not in go(guide, Picture(image, guide.room.shown.digest), "en", {"follow": 1})
+    assert "image" not in go(guide, Picture(image, guide.room.shown.digest), "en", {"follow": guide.room.code})
 
 
-@pytest.mark.parametrize("event", [{}, {"key": "guess"}, {"key": None, "tab": "walk"}])
+def test_without_the_rooms_code_nobody_follows(guide, image):
+    shown(guide, {"key": guide.room.key, "tab": "walk"}, Picture(image, "own"))
+    for code in (1, "", "WXYZ", None, True):
+        assert go(guide, None, "en", {"follow": code}) == {}
+
+
+def test_a_model_that_the_teacher_typed_is_followed(guide):
+    guide.room.show(guide.room.key, {"model": "somebody/else"})
+    assert go(guide, None, "en", {"follow": guide.room.code})["model"] == gr.update(value="somebody/else")
+    assert "model" not in go(guide, None, "en", {"go": {"model": "somebody/else"}})
+
+
+def test_what_is_too_large_for_a_room_is_refused_in_words(guide):
+    edits = {"drop": [[i % 90, i // 90] for i in range(15_000)]}
+    assert "letters" in shown(guide, {"key": guide.room.key}, what_if_edits=edits)["guide"]["data"]["refused"]
+
+
+@pytest.mark.parametrize("event", [{}, {"key": "\ud800"}, {"key": "guess"}, {"key": None, "tab": "walk"}])
 def test_students_cannot_show_anything(guide, event):
     assert shown(guide, event) == {"guide": {"data": {"refused": say("guide.not_teacher")}}}
     assert guide.room.shown.version == 0
@@ -149,7 +166,9 @@ def test_students_cannot_show_anything(guide, event):
 
 def test_a_student_cannot_name_a_file(guide):
     """What a follower's page asks for is what the room holds, whatever it sends."""
-    updates = go(guide, None, "en", {"follow": 1, "picture": "/etc/passwd", "go": {"image": "/etc/passwd"}})
+    updates = go(
+        guide, None, "en", {"follow": guide.room.code, "picture": "/etc/passwd", "go": {"image": "/etc/passwd"}}
+    )
     assert "image" not in updates
 
 

@@ -94,6 +94,19 @@ def test_shares_at_a_temperature_are_the_softmax(node):
         assert np.allclose(found, softmax(np.array([scores]) / temperature)[0])
 
 
+def test_classes_that_are_asked_one_by_one_have_their_own_probability(node):
+    found = node("js.sharesAt(given.scores, 2, true)", [ANSWER], scores=[3.0, -1.0])
+    assert np.allclose(found, 1 / (1 + np.exp(-np.array([3.0, -1.0]) / 2)))
+
+
+@pytest.mark.parametrize(
+    "address", ["javascript:x", "java\nscript:x", "\x01javascript:x", " JavaScript:x", "vbscript:x"]
+)
+def test_an_address_that_would_run_is_not_taken_over(node, address):
+    assert node("js.isSafe(given.address, given.base)", MARKUP, address=address, base=BASE) is False
+    assert node("js.isSafe(given.address, given.base)", MARKUP, address="?tab=walk", base=BASE) is True
+
+
 def test_the_score_counts_first_answers(node):
     answers = {"row_sum": True, "spread": False, "head_width": True}
     assert node("js.scoreOf(given.answers)", [QUESTIONS], answers=answers) == {"right": 2, "asked": 3}

@@ -181,7 +181,7 @@ def positions(walk: Walk) -> Found:
         cosines = table[0] if table is not None else torch.ones(grid.num_patches, 1)
         cosines = cosines[walk.head] if cosines.dim() == 3 else cosines  # "mixed": each head has its own
         planes = cosines.T.reshape(-1, *grid.shape)  # (d, Gh, Gw)
-        down, right = planes.std(dim=1).mean(dim=1), planes.std(dim=2).mean(dim=1)
+        down, right = (planes.std(dim=axis, correction=0).mean(dim=1) for axis in (1, 2))
         tensors |= {"down": planes[(down - right).argmax()], "right": planes[(right - down).argmax()]}
         shapes["cosines"] = tuple(cosines.shape)
     return Found(shapes, tensors, facts)

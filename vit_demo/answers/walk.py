@@ -130,6 +130,7 @@ def _found(
         best = [int(one.argmax()) for one in shown]
         found.tensors["lens"] = torch.stack([one[i] for one, i in zip(shown, best, strict=True)])
         found.tensors["final"] = torch.stack([one[best[-1]] for one in shown])
+        found.tensors["best"] = torch.tensor(best)
         names = tuple(reader.names[i] for i in best)
     return found, names
 

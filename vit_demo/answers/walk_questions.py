@@ -35,6 +35,8 @@ def questions_of(
         return (_numbers("token_count", N + p, (N, N + p + 1, N + p + 4), patches=N, prefix=p),)
     if step == "positions":
         return () if without is None else (_about_positions(without),)
+    if step == "norm" and facts["kind"] == "rms":
+        return ()  # which does not bring the spread to 1
     if step == "norm":
         spread = found.tensors["std_before"]
         widest, least = float(spread.max()), float(spread.min())
@@ -57,7 +59,7 @@ def questions_of(
         hidden = config.mlp_hidden
         return (_numbers("hidden_width", hidden, (D, 2 * D, 3 * D, 8 * D), dim=D, factor=f"{hidden / D:.3g}"),)
     if step == "layers":
-        return (*_when_final(names), *_most_prefix(found, p))
+        return (*_when_final(found, names), *_most_prefix(found, p))
     if step == "answer":
         options = (("walk.option_grows", "walk.option_shrinks", "walk.option_stays"), _at_two(found))
         return (_words("temperature", options),)
@@ -78,6 +80,8 @@ def _about_scores(found: Found, walk: Walk) -> tuple[WalkQuestion, ...]:
     if "distance_px" not in found.tensors or found.tensors["distance_px"].numel() < 2:
         return (total,)
     distances = found.tensors["distance_px"]
+    if float(distances.max()) == 0:  # one patch alone
+        return (total,)
     nearest, ranked = int(distances.argmin()), distances.argsort().tolist()
     others = [ranked[-1], *ranked[len(ranked) // 2 :]]
     options = _choice(str(nearest + 1), (str(i + 1) for i in others if i != nearest))
@@ -101,32 +105,35 @@ def _who_gives(found: Found, walk: Walk) -> WalkQuestion:
     return _words("who_gives", (tuple(options[i] for i in kept), right), head=walk.head + 1, **told)
 
 
-def _when_final(names: list[str]) -> tuple[WalkQuestion, ...]:
-    """After which layer the final answer is the best one, and stays it."""
-    if not names:
+def _when_final(found: Found, names: list[str]) -> tuple[WalkQuestion, ...]:
+    """After which layer the final answer is the best one, and stays it. By number: two classes can have one name."""
+    if len(names) < 2:
         return ()
-    since = len(names)
-    while since > 1 and names[since - 2] == names[-1]:
+    best, since = found.tensors["best"].tolist(), len(names)
+    while since > 1 and best[since - 2] == best[-1]:
         since -= 1
-    others = (len(names), 1, len(names) // 2, max(1, len(names) - 2))
+    others = (len(names), 1, max(1, len(names) // 2), max(1, len(names) - 2))
     name = "final_always" if since == 1 else "final_since"
     return (_words(name, _choice(str(since), map(str, others)), best=names[-1], layer=since),)
 
 
 def _most_prefix(found: Found, prefix: int) -> tuple[WalkQuestion, ...]:
     """In which layer the token looks at the prefix tokens most."""
-    if not prefix:
+    if not prefix or len(found.tensors["prefix"]) < 2:
         return ()
     shares = found.tensors["prefix"].sum(dim=-1)
     most, L = int(shares.argmax()) + 1, len(shares)
     told = {"share": f"{100 * float(shares.max()):.0f}", "least": f"{100 * float(shares.min()):.0f}", "layer": most}
-    return (_words("most_prefix", _choice(str(most), map(str, (L, 1, L // 2, int(shares.argmin()) + 1))), **told),)
+    return (
+        _words("most_prefix", _choice(str(most), map(str, (L, 1, max(1, L // 2), int(shares.argmin()) + 1))), **told),
+    )
 
 
 def _at_two(found: Found) -> int:
     """What becomes of the best answer's probability at temperature 2: 0 grows, 1 shrinks, 2 stays."""
     values, best = found.tensors["values"].double(), int(found.facts["best"])
-    before, after = (float((values / t).softmax(dim=-1)[best]) for t in (1, 2))
+    shared = (lambda x: x.sigmoid()) if found.facts.get("multi_label") else (lambda x: x.softmax(dim=-1))
+    before, after = (float(shared(values / t)[best]) for t in (1, 2))
     return 2 if abs(after - before) < 1e-6 else 0 if after > before else 1
 
 

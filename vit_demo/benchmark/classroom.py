@@ -1,5 +1,5 @@
 """`python -m vit_demo load --class`: students' pages follow a teacher's through the walk. It prints how long it takes
-from the teacher's click until each student's page has the step, and how often the server computed.
+from the teacher's click until each student's page has the step.
 
 Students follow the page's own protocol (visitor.py) and the room's events from one process beside the server.
 """

@@ -26,5 +26,7 @@ WORDS = {
     "class_address": "Address for students",
     "class_hide": "Hide the address",
     "class_no_room": "There is no room {code} on this server.",
+    "class_full": "The room is full. It is tried again.",
+    "no_password": "A class and a password exclude each other: whoever has the room's code may look. Leave out --auth (VIT_DEMO_AUTH) or --classroom.",
     "not_teacher": "Only the teacher's page can show something to the class. Open the address that the server printed.",
 }

@@ -26,5 +26,7 @@ WORDS = {
     "class_address": "学生的地址",
     "class_hide": "收起地址",
     "class_no_room": "这台服务器上没有房间 {code}。",
+    "class_full": "房间已满，正在重试。",
+    "no_password": "课堂与密码不能同时使用：有房间代码的人都可以看。请去掉 --auth（VIT_DEMO_AUTH）或 --classroom。",
     "not_teacher": "只有老师的页面才能向全班展示。请打开服务器打印出的地址。",
 }

@@ -2,6 +2,7 @@
 
 import { fill } from "../kit/words.js";
 
+const AGAIN_MS = 5000;
 const AFTER_MS = 250;  // a teacher's click is shown once the page has taken it
 
 /**
@@ -33,11 +34,26 @@ function openTab() {
 }
 
 /**
+ * The teacher's key: behind the # of the address, which no browser sends on; then it is kept by this window alone.
+ * @param {string} code
+ */
+function keyOf(code) {
+  const kept = "vd-teach-" + code, given = new URLSearchParams(location.hash.slice(1)).get("teach");
+  try {
+    if (given) sessionStorage.setItem(kept, given);
+    if (given) history.replaceState(null, "", location.pathname + location.search);
+    return sessionStorage.getItem(kept) ?? given ?? "";
+  } catch {
+    return given ?? "";
+  }
+}
+
+/**
  * @param {<E extends HTMLElement = HTMLElement>(selector: string) => E} find @param {() => any} words
  * @param {(name: string, data?: unknown) => void} trigger
  */
 export function makeClass(find, words, trigger) {
-  const asked = new URLSearchParams(location.search), code = asked.get("room") ?? "", key = asked.get("teach") ?? "";
+  const code = (new URLSearchParams(location.search).get("room") ?? "").toUpperCase(), key = keyOf(code);
   const bar = find(".vd-class"), follow = find("[name=follow]");
   const auto = /** @type {HTMLInputElement} */ (find("[name=auto]"));
   /** @type {{ version: number, base: string, query: Record<string, string> } | null} */
@@ -57,10 +73,12 @@ export function makeClass(find, words, trigger) {
 
   /** @param {{ version: number, base: string, query: Record<string, string> }} now */
   function take(now) {
-    if (key || !following || !now.version) { last = now; return; }
+    if (last && now.version === last.version) return;  // the stream was cut and is there again
+    const adopts = key && !last;  // a teacher's page that is opened anew goes on where the class is
+    if ((key && !adopts) || !following || !now.version) { last = now; return; }
     const walk = document.querySelector(".vd-walk");
     if (walk && isStep(last, now, openTab())) walk.dispatchEvent(new CustomEvent("vd-step", { detail: stepOf(now.query) }));
-    else trigger("select", { follow: now.version });
+    else trigger("select", { follow: code, version: now.version });
     last = now;
     bar.dataset.version = String(now.version);
   }
@@ -74,24 +92,61 @@ export function makeClass(find, words, trigger) {
     bar.hidden = false;
     follow.hidden = Boolean(key);
     find(".vd-class-teacher").hidden = !key;
-    const stream = new EventSource(new URL(`classroom/${encodeURIComponent(code)}/events`, document.baseURI));
-    stream.onmessage = (event) => {
-      const now = JSON.parse(event.data);
-      followers = Math.max(0, now.followers - 1);
-      problem = "";
-      take(now);
-      say();
-    };
-    stream.onerror = () => {
-      problem = stream.readyState === EventSource.CLOSED ? "class_no_room" : "class_lost";
-      say();
-    };
+    listen();
+    // A browser has few connections to one server: a window that nobody sees gives its own back
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) stop();
+      else listen();
+    });
     follow.addEventListener("click", () => {
       following = !following;
       if (following && last) { const now = last; last = null; take(now); }
       say();
     });
     if (key) openTeacher();
+  }
+
+  /** @type {EventSource | null} */
+  let stream = null;
+  let again = 0;
+
+  function stop() {
+    clearTimeout(again);
+    stream?.close();
+    stream = null;
+  }
+
+  function listen() {
+    stop();
+    const address = new URL(`classroom/${encodeURIComponent(code)}/events`, document.baseURI);
+    const opened = stream = new EventSource(address);
+    opened.onmessage = (event) => {
+      const now = JSON.parse(event.data);
+      problem = "";
+      count(now.followers);
+      take(now);
+      say();
+    };
+    opened.addEventListener("followers", (event) => {
+      problem = "";
+      count(Number(/** @type {MessageEvent} */ (event).data));
+      say();
+    });
+    opened.onerror = async () => {
+      problem = "class_lost";
+      if (opened.readyState === EventSource.CLOSED && stream === opened) {  // it was refused: why?
+        const gone = new AbortController(), answer = await fetch(address, { signal: gone.signal }).catch(() => null);
+        problem = answer?.status === 404 ? "class_no_room" : answer?.status === 503 ? "class_full" : "class_lost";
+        gone.abort();
+        if (problem !== "class_no_room") again = window.setTimeout(listen, AGAIN_MS);
+      }
+      say();
+    };
+  }
+
+  /** @param {number} streams the teacher's own is one of them */
+  function count(streams) {
+    followers = Math.max(0, streams - 1);
   }
 
   function openTeacher() {
@@ -104,6 +159,7 @@ export function makeClass(find, words, trigger) {
       say();
     });
     const soon = (/** @type {Event} */ event) => {
+      if (!event.isTrusted && event.type !== "vd-stepped") return;  // what the page does by itself shows nothing
       if (!auto.checked || (event.target instanceof Node && bar.contains(event.target))) return;
       clearTimeout(timer);
       timer = setTimeout(show, event.type === "vd-stepped" ? 0 : AFTER_MS);  // a step has been taken already
@@ -113,7 +169,8 @@ export function makeClass(find, words, trigger) {
 
   function drawAddress() {
     const image = /** @type {HTMLImageElement} */ (find(".vd-class-address img"));
-    const address = known || new URL(`?room=${code}`, document.baseURI).href;
+    const local = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+    const address = (local && known) || new URL(`?room=${code}`, document.baseURI).href;
     image.onerror = () => { image.hidden = true; };
     image.src = new URL(`classroom/${code}/qr.svg?address=${encodeURIComponent(address)}`, document.baseURI).href;
     const link = /** @type {HTMLAnchorElement} */ (find(".vd-class-address a"));
@@ -126,7 +183,7 @@ export function makeClass(find, words, trigger) {
     /** @param {{ followers?: number, address?: string, refused?: string }} sent what the server says of what was shown */
     pushed: (sent) => {
       refused = sent.refused ?? "";
-      followers = Math.max(0, (sent.followers ?? 1) - 1);
+      count(sent.followers ?? followers + 1);
       known = sent.address ?? known;
       drawAddress();
       say();

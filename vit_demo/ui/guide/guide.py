@@ -6,9 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 
 import gradio as gr
 
+from vit_demo.cache import ByteCache
 from vit_demo.classroom import Room
 from vit_demo.contract import DemoError, ExplainerProtocol
 from vit_demo.gallery import Example, file_digest
@@ -36,6 +38,10 @@ TOUR = (
     (".vd-explorer .vd-heads", "heads"),
     ('#vd-tabs [data-tab-id="learn"]', "learn"),
 )
+
+
+FILE_NAME_BYTES = 256
+_class_pictures = ByteCache(64 * FILE_NAME_BYTES)
 
 
 class GuideView(View):
@@ -106,10 +112,13 @@ def go(guide: Guide, image: Picture | DemoError | None, language: str, event: di
     """The page in the state that a link names, or with `follow` in the one that the teacher shows. A picture that is
     there already is not set again: every view would be computed anew."""
     here = image.digest if isinstance(image, Picture) else ""
-    if event.get("follow") and guide.room is not None:
+    if guide.room is not None and str(event.get("follow") or "").upper() == guide.room.code:
         shown = guide.room.shown
         updates = state_of(guide, shown.query, here)
-        return {**updates, "image": shown.picture} if shown.picture and shown.digest != here else updates
+        if model := shown.query.get("model"):  # the teacher's may be one that was typed
+            updates["model"] = gr.update(value=model)
+        there = shown.picture and shown.digest != here and Path(shown.picture).is_file()
+        return {**updates, "image": shown.picture} if there else updates
     wanted = event.get("go")
     return state_of(guide, wanted if isinstance(wanted, dict) else {}, here)
 
@@ -168,7 +177,8 @@ def show_class(
     if room is None or not room.is_teacher(event.get("key")):
         return {"guide": {"data": {"refused": say("guide.not_teacher", language)}}}
     chosen = Selection.of(selection)
-    query = {"tab": str(event.get("tab") or ""), "keep": "1" if keep_shape else "0"}
+    names = [tab.name for group in guide.groups for tab in group.tabs]
+    query = {"tab": event["tab"] if event.get("tab") in names else "", "keep": "1" if keep_shape else "0"}
     if model:
         query["model"] = model
     if isinstance(side, int):
@@ -186,12 +196,29 @@ def show_class(
     if isinstance(image, Picture):
         example = next((one for one in guide.examples if one.digest == image.digest), None)
         if example is None:
-            content = png_bytes(image.pixels)
-            picture, digest = str(cached_file(content, "class.png", guide.cache)), file_digest(content)
+            picture, digest = _class_picture(guide, image)
     if example is not None:
         query["example"] = example.key
-    room.show(event.get("key"), query, picture, digest)
+    try:
+        room.show(event.get("key"), query, picture, digest)
+    except ValueError as error:  # more than a room keeps
+        return {"guide": {"data": {"refused": str(error)}}}
     return {"guide": {"data": {"pushed": room.shown.version, "followers": room.followers, "address": room.address}}}
+
+
+def _class_picture(guide: Guide, image: Picture) -> tuple[str, str]:
+    """The file of a teacher's own picture, and the digest of its content; made once for each picture."""
+
+    def make() -> tuple[str, str]:
+        content = png_bytes(image.pixels)
+        return str(cached_file(content, "class.png", guide.cache)), file_digest(content)
+
+    key = (guide.cache, image.digest)
+    made = _class_pictures.get_or_make(key, make, lambda _: FILE_NAME_BYTES)[0]
+    if not Path(made[0]).is_file():  # Gradio deletes files within the hour
+        _class_pictures.clear()
+        made = _class_pictures.get_or_make(key, make, lambda _: FILE_NAME_BYTES)[0]
+    return made
 
 
 def _from_one(token: str) -> str:

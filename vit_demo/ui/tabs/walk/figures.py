@@ -305,6 +305,7 @@ def answer(state: PageState, step: WalkStep) -> Drawn:
         "shown": [int(i) for i in order],
         "names": [named(state, step, step.names[i]) for i in order],
         "temperature": NEIGHBOUR_TEMPERATURE if example else 1.0,
+        "each": bool(step.facts.get("multi_label")),  # every class has a probability of its own
     }
     words = state.say("walk.answer_class")
     if example:

@@ -73,7 +73,7 @@ def _answer_bars(drawn: Drawn) -> str:
     data = drawn.data["answer"] if drawn.data else {}
     scores = np.asarray(data["scores"]) / data["temperature"]
     shares = np.exp(scores - scores.max())
-    shares = shares / shares.sum()
+    shares = 1 / (1 + np.exp(-scores)) if data["each"] else shares / shares.sum()
     found = [(name, float(shares[i])) for name, i in zip(data["names"], data["shown"], strict=True)]
     return bars([(name, share, f"{percent(share)} %") for name, share in found])
 

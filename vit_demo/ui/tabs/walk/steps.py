@@ -36,16 +36,14 @@ FORMULAS = {
     "answer": "softmax(W·norm(x_CLS) / T)",
     "dino": "loss = −Σ softmax((t − c)/τ_t)·log softmax(s/τ_s)",
 }
+READ = {"avg": "meanᵢ xᵢ", "token+avg": "[x_CLS, meanᵢ xᵢ]", "map": "pool(x)"}  # what the head reads, by the pooling
 # The formula where a model computes a step otherwise
 OTHER_FORMULAS = {
     "rope": "q ← R(row, col)·q,   k ← R(row, col)·k",
     "table_and_rope": "xᵢ = tokenᵢ + pᵢ;   q ← R(row, col)·q,   k ← R(row, col)·k",
     "no_positions": "xᵢ = tokenᵢ",
-    "no_class_token": "[token₁, …, token_N]",
-    "registers": "[CLS, REG₁, …, token₁, …, token_N]",
     "rms_norm": "x / rms(x) · γ",
     "gated": "mlp(x) = W·(SiLU(G·x) ⊙ (V·x))",
-    "mean_pool": "softmax(W·norm(meanᵢ xᵢ) / T)",
     "no_head": "cos(f, example) = f·e / (|f|·|e|)",
 }
 
@@ -85,6 +83,11 @@ def idea_of(state: PageState, name: str, found: WalkStep) -> str:
 
 
 def formula_of(step: WalkStep) -> str:
+    if step.name == "prefix":
+        return f"[{', '.join([*map(str.upper, step.info.grid.prefix_names), 'token₁', '…', 'token_N'])}]"
+    if step.name == "answer" and step.kind == "class":
+        read = READ.get(str(step.facts["pool"]), "x_CLS")
+        return f"sigmoid(W·norm({read}))" if step.facts.get("multi_label") else f"softmax(W·norm({read}) / T)"
     return next((OTHER_FORMULAS[name] for name in step.differs if name in OTHER_FORMULAS), FORMULAS[step.name])
 
 

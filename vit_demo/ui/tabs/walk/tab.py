@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 
@@ -34,6 +35,7 @@ from vit_demo.ui.tabs.walk.steps import (
 )
 
 CHOSEN = dict(step="walk_step")
+TOKEN = re.compile(r"[a-z]{1,8}\d{0,3}|\d{1,4},\d{1,4}")  # as TokenQuery names it
 LONG = dict(concurrency_limit=None, show_progress="hidden")
 
 
@@ -74,8 +76,11 @@ def stepped(state: PageState, event: dict, step: object) -> Updates:
     wanted = event.get("step")
     name = wanted if wanted in STEPS else step if step in STEPS else STEPS[0]
     times = event.get("times")
-    state, token = replace(state, selection=Selection.of(event)), str(event.get("token") or "")[:40]
-    value = value_of(state, name, ask(state, name, token), token, times if isinstance(times, int) else 0, whole=False)
+    sent = event.get("token")
+    token = sent if isinstance(sent, str) and TOKEN.fullmatch(sent) else ""
+    times = times if isinstance(times, int) and 0 <= times < 1 << 53 else 0
+    state = replace(state, selection=Selection.of({**event, "token": token}))
+    value = value_of(state, name, ask(state, name, token), token, times, whole=False)
     return {"walk": value, "walk_step": name, "selection": asdict(state.selection)}
 
 

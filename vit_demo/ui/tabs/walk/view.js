@@ -121,7 +121,7 @@ export function mount(host) {
     find(".vd-walk-wait").textContent = "";
     draw();
     root.dataset.step = data.step;
-    root.dispatchEvent(new Event("vd-stepped", { bubbles: true }));
+    if (asked) root.dispatchEvent(new Event("vd-stepped", { bubbles: true }));
     // Reading begins at the new step's title, also for those who hear the page
     if (before && moved && asked) {
       const title = find(".vd-walk-title");
