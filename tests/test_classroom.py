@@ -162,6 +162,16 @@ def test_nothing_can_be_sent_to_a_room(server):
     assert refused.value.code == 405
 
 
+@pytest.mark.slow
+def test_the_benchmark_leads_a_class_to_the_end():
+    from vit_demo.benchmark.classroom import measure_class
+    from vit_demo.contract import WALK_STEPS
+
+    followed = measure_class(2, "vit-demo/digits")
+    assert len(followed.teacher) == len(WALK_STEPS) - 1
+    assert len(followed.seconds) == 2 * len(followed.teacher)
+
+
 def test_the_students_address_has_no_key():
     room = Room()
     found = addresses(room, "192.168.0.7", 7860, "/vit/")

@@ -93,7 +93,7 @@ def test_layers_that_there_are_not_are_refused(explainer, image, layers):
         explorer_file(explainer, image, "fake/head", SizeChoice(), layers)
 
 
-def test_fewer_bits_change_no_share_by_more_than_a_step_of_colour():
+def test_fewer_bits_change_no_share_that_one_would_see():
     """On real weights: every row of every fourth layer of our digits' model."""
     from vit_demo import Explainer
     from vit_demo.gallery import read_gallery
@@ -110,7 +110,7 @@ def test_fewer_bits_change_no_share_by_more_than_a_step_of_colour():
             )
             rows.append(np.exp(np.einsum("hnd,hmd->hnm", q, k) - one.log_sums[:, :, None]))
         error = np.abs(rows[0] - rows[1]).max(axis=-1) / rows[0].max(axis=-1)
-        assert error.max() < 1.5 / 256
+        assert error.max() < 0.015
         assert np.allclose(rows[1].sum(axis=-1), 1, atol=1e-4)
         cosines = []
         for one in (exact, less):

@@ -69,7 +69,8 @@ async def _follow(page: Visitor, heard: asyncio.Queue[float]) -> None:
     """What a student's page does: it listens, and asks for the step that the teacher shows."""
     async with page.client.stream("GET", f"classroom/{ROOM}/events") as stream:
         async for line in stream.aiter_lines():
-            shown = json.loads(line[6:]) if line.startswith("data: ") else {"version": 0}
+            # A number is how many follow
+            shown = json.loads(line[6:]) if line.startswith("data: {") else {"version": 0}
             if not shown["version"]:
                 continue
             wanted = {"step": shown["query"]["step"], "token": "", "layer": 11, "head": 0, "times": shown["version"]}

@@ -14,9 +14,9 @@ from vit_demo.ui.kit.words import token_title, view_words
 from vit_demo.ui.standalone import Value, standalone_html
 from vit_demo.ui.tabs.attention.tab import run_key, wall_file
 
-# Of 16 bits the lowest are left out: a row's shares change by less than a step of the colour scale (a test holds it),
-# and packed the file is a fifth smaller
-DROPPED_BITS = 4
+# Of 16 bits the lowest are left out: a row's shares change by less than a hundredth of its largest (a test holds it),
+# two or three of the colour scale's 256 steps, and packed the file is a quarter smaller
+DROPPED_BITS = 5
 ROWS_AT_ONCE = 256
 
 
