@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import urllib.request
 
@@ -12,6 +13,8 @@ import pytest
 import vit_demo
 from vit_demo.benchmark.visitor import run
 from vit_demo.contract import DemoError, SizeChoice
+from vit_demo.explain import Explainer
+from vit_demo.text import say
 
 DIGITS = "vit-demo/digits"
 
@@ -49,6 +52,25 @@ def test_what_cannot_be_had_is_said(picture):
         vit_demo.explorer_html(picture, "no/such-model-anywhere", SizeChoice(3))
     with pytest.raises(ValueError, match="layers"):
         vit_demo.explorer_html(picture, DIGITS, layers=(9,))
+
+
+def test_features_of_several_pictures_and_several_models_are_shown_too(picture):
+    both = vit_demo.show([picture, picture[:, ::-1]], DIGITS, view="features", layer=1)
+    assert say("features.file_title", title=Explainer().details(DIGITS).card.title, layer=2) in both.page
+    beside = vit_demo.show(picture, [DIGITS, f"{DIGITS}@epoch-0"], view="compare", depth=0.5)
+    assert (
+        json.loads(re.search(r'id="vd-page">(.*?)</script>', beside.page, re.DOTALL)[1])["values"][0]["data"]["depth"]
+        == 0.5
+    )
+
+
+def test_views_layers_and_models_that_there_are_not_are_refused(picture):
+    with pytest.raises(ValueError, match="attention, features, compare"):
+        vit_demo.show(picture, DIGITS, view="depth")
+    with pytest.raises(ValueError, match="layers"):
+        vit_demo.features_html(picture, DIGITS, layer=4)
+    with pytest.raises(ValueError, match="models"):
+        vit_demo.compare_html(picture, [])
 
 
 def test_the_app_starts_while_an_event_loop_is_running(monkeypatch, tmp_path):

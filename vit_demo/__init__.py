@@ -28,6 +28,8 @@ _HOME = {
     "Settings": "vit_demo.serve",
     "mount": "vit_demo.serve",
     "explorer_html": "vit_demo.notebook",
+    "features_html": "vit_demo.notebook",
+    "compare_html": "vit_demo.notebook",
     "show": "vit_demo.notebook",
     "launch": "vit_demo.notebook",
 }

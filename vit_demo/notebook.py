@@ -1,4 +1,4 @@
-"""From a notebook or a script: the explorer as one HTML file, shown in place, or the whole app."""
+"""From a notebook or a script: a view as one HTML file, shown in place, or the whole app."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import html
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from vit_demo.contract import NATIVE_SIZE, SizeChoice
+from vit_demo.contract import MOST_COMPARED, NATIVE_SIZE, SizeChoice
 from vit_demo.explain import Explainer
 from vit_demo.preprocess import as_rgb
 
@@ -17,13 +17,17 @@ if TYPE_CHECKING:
     from torch import nn
 
     from vit_demo.checkpoints.load import LoadedModel
+    from vit_demo.ui.state import PageState
+
+    Picture = np.ndarray | Image.Image
+    Model = str | LoadedModel | nn.Module
 
 HEIGHT_PX = 900
 
 
 def explorer_html(
-    image: np.ndarray | Image.Image,
-    model: str | LoadedModel | nn.Module = "",
+    image: Picture,
+    model: Model = "",
     size: SizeChoice = NATIVE_SIZE,
     layers: Sequence[int] | None = None,
     language: str = "en",
@@ -43,7 +47,64 @@ def explorer_html(
     return explorer_file(explainer, as_rgb(image), name, size, layers, language)
 
 
-def _named(explainer: Explainer, model: str | LoadedModel | nn.Module) -> str:
+def features_html(
+    images: Picture | Sequence[Picture],
+    model: Model = "",
+    size: SizeChoice = NATIVE_SIZE,
+    layer: int | None = None,
+    language: str = "en",
+    explainer: Explainer | None = None,
+    **how: Any,
+) -> str:
+    """Principal components as colours and the similarity to the patch pointed at, for one picture or several on one
+    basis, as one HTML file. `layer` from 0, None: the last; `how` as for `Explainer.pca` (`facet`, `method` …). About
+    1.4 MB a picture for ViT-S/14 at 518 px. Errors as for `explorer_html`."""
+    from vit_demo.ui.tabs.features.file import features_file
+
+    pictures = [as_rgb(one) for one in (images if isinstance(images, list | tuple) else [images])]
+    state = _state(explainer, pictures[0], model, size, language)
+    depth = state.explainer.details(state.model).depth
+    at = depth - 1 if layer is None else layer
+    if not 0 <= at < depth:
+        raise ValueError(f"layers are numbers from 0 to {depth - 1}")
+    found = state.explainer.pca(pictures, state.model, size, at, **how)
+    facet = found.facet
+    patches = [state.explainer.patch_features(one, state.model, size, at, facet) for one in pictures]
+    return features_file(state, found, patches)
+
+
+def compare_html(
+    image: Picture,
+    models: Sequence[Model],
+    size: SizeChoice = NATIVE_SIZE,
+    depth: float = 1.0,
+    language: str = "en",
+    explainer: Explainer | None = None,
+) -> str:
+    """Up to four models side by side on one picture, under one pointer, as one HTML file; `depth` is that of the
+    layers shown, 0 the first and 1 the last. Errors as for `explorer_html`; ValueError for more models."""
+    from vit_demo.ui.tabs.compare.file import compare_models
+
+    if not 1 <= len(models) <= MOST_COMPARED:
+        raise ValueError(f"from 1 to {MOST_COMPARED} models stand side by side")
+    state = _state(explainer, as_rgb(image), models[0], size, language)
+    names = [state.model, *(_named(state.explainer, one) for one in models[1:])]
+    return compare_models(state, names, depth)
+
+
+VIEWS = {"attention": explorer_html, "features": features_html, "compare": compare_html}
+
+
+def _state(explainer: Explainer | None, image: np.ndarray, model: Model, size: SizeChoice, language: str) -> PageState:
+    """What the page's views are made from, without a page."""
+    from vit_demo.gallery import read_gallery
+    from vit_demo.ui.state import PageState, Selection
+
+    explainer = explainer or Explainer()
+    return PageState(explainer, read_gallery(), image, _named(explainer, model), size, Selection(), language)
+
+
+def _named(explainer: Explainer, model: Model) -> str:
     """The name under which an Explainer knows a model, which it now does."""
     if isinstance(model, str):
         return explainer.details(model or explainer.default_model(download=False)).card.id
@@ -74,13 +135,21 @@ class Shown:
 
 
 def show(
-    image: np.ndarray | Image.Image, model: str | LoadedModel | nn.Module = "", height_px: int = HEIGHT_PX, **more: Any
+    image: Picture | Sequence[Picture],
+    model: Model | Sequence[Model] = "",
+    height_px: int = HEIGHT_PX,
+    view: str = "attention",
+    **more: Any,
 ) -> Shown:
-    """The explorer in a notebook, below the cell. `more` as for `explorer_html`; errors as there."""
-    return Shown(explorer_html(image, model, **more), height_px)
+    """A view in a notebook, below the cell: "attention", "features" (of one picture or several) or "compare" (of
+    several models). `more` as for `explorer_html`, `features_html`, `compare_html`; errors as there, and ValueError
+    for another view."""
+    if view not in VIEWS:
+        raise ValueError(f"there is no view {view!r}; there are {', '.join(VIEWS)}")
+    return Shown(VIEWS[view](image, model, **more), height_px)
 
 
-def launch(model: str | LoadedModel | nn.Module = "", **arguments: Any) -> gr.Blocks:
+def launch(model: Model = "", **arguments: Any) -> gr.Blocks:
     """The whole app from a notebook or a script, opened on a model: one of the catalogue, or one's own as for
     `explorer_html`. `arguments` are those of gradio's
     `launch` (`inline`, `share`, `height` …). Returns the page, whose `close()` ends it.

@@ -6,8 +6,11 @@ import re
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tests.e2e.other_browsers import page_of, programs
+from vit_demo.contract import SizeChoice
 from vit_demo.text import say
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +54,67 @@ def test_the_explorer_is_taken_away_as_one_file_that_opens_from_disk(visit, brow
     assert {url for url in asked if not url.startswith(("data:", "blob:"))} == {path.as_uri()}
     assert errors == []
     assert Axe().run(page).response["violations"] == []
+
+
+@pytest.fixture(scope="module")
+def one_files(tmp_path_factory):
+    """Every view as a file on disk, made of a picture that is wider than high."""
+    import vit_demo
+
+    folder, explainer = tmp_path_factory.mktemp("files"), vit_demo.Explainer()
+    picture = np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8)
+    size, digits = SizeChoice(keep_shape=True), "vit-demo/digits"
+    how = dict(size=size, explainer=explainer)
+    pages = {
+        "attention": vit_demo.explorer_html(picture, digits, **how),
+        "features": vit_demo.features_html([picture, picture[:, ::-1]], digits, **how),
+        "compare": vit_demo.compare_html(picture, [digits, f"{digits}@epoch-0"], **how),
+    }
+    for name, page in pages.items():
+        (folder / f"{name}.html").write_text(page, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["firefox", "webkit"])
+def test_every_file_opens_from_disk_and_follows_the_pointer(one_files, name, tmp_path):
+    if name not in programs():
+        pytest.skip(f"{name} is not installed")
+    with page_of(name, tmp_path) as page:
+        said = {
+            "attention": ("'.vd-explorer'", "token", "0,1"),
+            "features": ("'.vd-feat'", "at", "0,0,1"),
+            "compare": ("'.vd-cmp'", "point", None),
+        }
+        for view, (root, key, wanted) in said.items():
+            page.open((one_files / f"{view}.html").as_uri())
+            state = f"document.querySelector({root})?.dataset"
+            page.wait(f"{state}?.ready > 0")
+            _point_at(page, f"{state}.{key} " + (f"=== '{wanted}'" if wanted else "!== ''"))
+            if not wanted:
+                assert "2" in page.value("document.querySelector('.vd-readout').textContent")
+            painted = (
+                "[...document.querySelectorAll('.vd-overlay')].some((c) => c.width && "
+                "c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((v) => v))"
+            )
+            assert page.value(painted)
+            page.value("document.querySelector('[data-language=zh]').click()")
+            page.wait("document.documentElement.lang === 'zh'")
+            page.wait("/[\\u4e00-\\u9fff]/.test(document.querySelector('#view').innerText)")
+
+
+def _point_at(page, shown: str) -> None:
+    """Points at the second patch of the first row until the view says so: a picture that has just come moves it. The
+    overlay has one pixel a patch."""
+    cells = "(({ width, height }) => [width, height])(document.querySelector('.vd-overlay'))"
+    for _ in range(50):
+        box = page.value("document.querySelector('.vd-stage').getBoundingClientRect().toJSON()")
+        cols, rows = page.value(cells)
+        page.point(box["x"] + box["width"] * 1.5 / cols, box["y"] + box["height"] * 0.5 / rows)
+        if page.value(shown):
+            return
+        page.point(1, 1)
+    raise AssertionError(f"pointing never made true: {shown}")
 
 
 @pytest.fixture(scope="module")

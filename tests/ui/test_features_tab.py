@@ -23,6 +23,7 @@ from vit_demo.ui.kit.pictures import PictureFiles, chosen_pictures, several
 from vit_demo.ui.kit.static import ui_text
 from vit_demo.ui.page import Page
 from vit_demo.ui.state import PageState, Selection
+from vit_demo.ui.tabs.features import colours
 from vit_demo.ui.tabs.features import tab as features
 from vit_demo.ui.tabs.features.choices import INPUTS, VIEWS, Choices
 from vit_demo.ui.tabs.features.figures import segment_picture
@@ -101,7 +102,7 @@ def test_the_browser_gets_every_pictures_colours_and_cosines(state, explainer, t
 
 
 def test_a_vector_of_zeros_has_cosine_zero():
-    whole, steps = features.quantised(np.zeros((2, 4), np.float32))
+    whole, steps = colours.quantised(np.zeros((2, 4), np.float32))
     assert not whole.any()
     assert np.isfinite(steps).all()
 
@@ -416,9 +417,9 @@ def test_every_control_is_laid_out_and_wired(explainer, examples):
 def test_the_page_has_every_word_that_its_script_says():
     words = set(re.findall(r'data-word="(\w+)"', ui_text("tabs/features/view.html")))
     words |= set(re.findall(r"\bwords\.(\w+)", re.sub(r'".*?"', "", ui_text("tabs/features/view.js"))))
-    have = {*features.VIEW_WORDS, *features.SEQUENTIAL, "pca_caption"}
+    have = {*colours.VIEW_WORDS, *colours.SEQUENTIAL, "pca_caption"}
     assert words <= have
-    assert all(f"features.{name}" in phrases("zh") for name in features.VIEW_WORDS)
+    assert all(f"features.{name}" in phrases("zh") for name in colours.VIEW_WORDS)
 
 
 # -------------------------------------------------------------------------------------------------------------- node
@@ -430,7 +431,7 @@ MODULES = ("kit/maps.js",)
 def test_the_browsers_cosines_are_numpys(node, width):
     noise = np.random.default_rng(0).normal(size=(15, width))
     unit = (noise / np.linalg.norm(noise, axis=1, keepdims=True)).astype(np.float32)
-    whole, steps = features.quantised(unit)
+    whole, steps = colours.quantised(unit)
     cosines = "(() => { const v = js.unitVectors(given.whole, given.width, given.steps);"
     cosines += "return js.dots(v, 4 * given.width, v, 0, 15, given.width) })()"
     ours = node(cosines, MODULES, whole=whole.ravel().tolist(), steps=steps.tolist(), width=width)

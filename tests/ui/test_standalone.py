@@ -6,16 +6,21 @@ import base64
 import gzip
 import json
 import re
+from functools import partial
 
 import numpy as np
 import pytest
 
 from vit_demo.contract import SizeChoice
 from vit_demo.text import LANGUAGES, say
+from vit_demo.ui.kit import one_file
+from vit_demo.ui.kit.binary import features_file, layer_file, packed_layer_bytes, smaller
 from vit_demo.ui.kit.static import ui_text
-from vit_demo.ui.standalone import Value, modules_of, packed, standalone_html
+from vit_demo.ui.standalone import Value, in_languages, modules_of, packed, standalone_html
 from vit_demo.ui.tabs.attention import tab as attention
-from vit_demo.ui.tabs.attention.file import explorer_file, smaller
+from vit_demo.ui.tabs.attention.file import explorer_file
+from vit_demo.ui.tabs.compare import tab as compare
+from vit_demo.ui.tabs.features import tab as features
 
 HOST = ("kit/standalone.js",)
 
@@ -74,6 +79,12 @@ def test_words_and_titles_are_there_in_every_language(page):
     assert set(data["values"][5]["files"]) == {"layer", "features", "wall"}
 
 
+def test_what_all_languages_say_alike_is_kept_once():
+    common, words = in_languages({"en": {"rows": 2, "title": "dog"}, "zh": {"rows": 2, "title": "狗"}})
+    assert common == {"rows": 2}
+    assert words == {"en": {"title": "dog"}, "zh": {"title": "狗"}}
+
+
 def test_nothing_in_the_data_ends_the_script_it_stands_in():
     html = standalone_html(
         "kit/examples",
@@ -119,10 +130,30 @@ def test_fewer_bits_change_no_share_that_one_would_see():
         assert np.abs(cosines[0] - cosines[1]).max() < 0.01
 
 
-def test_the_button_in_attention_writes_the_file(state, tmp_path):
-    updates = attention.make_file(str(tmp_path), state(language="zh"))
-    path = updates["attention_file"]["value"]
-    with open(path, encoding="utf-8") as file:
-        assert '<html lang="zh">' in file.read()
+def test_the_button_below_a_view_writes_the_file(state, tmp_path):
+    here = state(language="zh")
+    for name, tab in (("attention", attention), ("features", features), ("compare", compare)):
+        made = partial(tab.one_file, **dict.fromkeys(compare.CHOSEN)) if name == "compare" else tab.one_file
+        path = one_file._made(name, made, str(tmp_path), here)[f"{name}_file"]["value"]
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        assert '<html lang="zh">' in text
+        assert f"vd/tabs/{name}/view.js" in text
+
+
+def test_its_size_is_said_before_and_the_button_goes_with_the_view(state):
     note = attention.show(state())[0]["attention_file_note"]
-    assert "6 layers" in note
+    assert "all 6 layers, about 1 MB" in note
+    for tab in (attention.TAB, features.TAB, compare.TAB):
+        assert tab.cleared[f"{tab.name}_file_make"]["visible"] is False
+
+
+def test_a_layer_takes_as_many_bytes_as_is_said():
+    """On real weights: our digits' model on a photograph."""
+    from vit_demo import Explainer
+    from vit_demo.gallery import read_gallery
+
+    layer = Explainer("cpu").attention_layer(read_gallery()[0].picture(), "vit-demo/digits", SizeChoice(112), layer=2)
+    files = (layer_file(smaller(layer)), features_file(smaller(layer)))
+    real = sum(len(packed(one)) for one in files) * 3 / 4
+    assert packed_layer_bytes(layer) == pytest.approx(real, rel=0.2)

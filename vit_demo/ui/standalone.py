@@ -59,9 +59,17 @@ class Value:
     files: Mapping[str, bytes] = field(default_factory=dict)
 
 
+def in_languages(values: Mapping[str, Mapping[str, object]]) -> tuple[dict[str, object], dict[str, dict[str, object]]]:
+    """The same data said in each language, as what all have and what each says in its own way."""
+    first, *others = values.values()
+    same = {name for name, one in first.items() if all(other.get(name) == one for other in others)}
+    common = {name: first[name] for name in first if name in same}
+    return common, {each: {name: data[name] for name in data if name not in same} for each, data in values.items()}
+
+
 def standalone_html(
     source: str,
-    picture: np.ndarray,
+    picture: np.ndarray | None,
     values: Sequence[Value],
     words: Mapping[str, Mapping[str, object]],
     said: Mapping[str, str],
@@ -71,7 +79,7 @@ def standalone_html(
 ) -> str:
     """A whole HTML page around the view `source` (as in View.source). `values` are all that it can be given, `first`
     the one it begins with; `words` what its data says in each language, `said` the title in each; `styles` are style
-    sheets of ui/ besides the kit's."""
+    sheets of ui/ besides the kit's; `picture` (H, W, 3) None where the values hold their own."""
     files: dict[str, str] = {}
     listed = []
     for number, value in enumerate(values):
@@ -83,7 +91,7 @@ def standalone_html(
     page = {
         "words": words,
         "language": language,
-        "picture": "data:image/jpeg;base64," + base64.b64encode(jpeg_bytes(picture)).decode("ascii"),
+        "picture": None if picture is None else f"data:image/jpeg;base64,{_base64(jpeg_bytes(picture))}",
         "values": listed,
         "first": first,
     }
@@ -152,5 +160,5 @@ def _in_script(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode("ascii")
+def _base64(content: str | bytes) -> str:
+    return base64.b64encode(content.encode() if isinstance(content, str) else content).decode("ascii")

@@ -73,7 +73,5 @@ WORDS = {
     "outside_grid": "There is no patch in row {row}, column {col}. Rows go from 1 to {rows}, columns from 1 to {cols}.",
     "no_such_layer": "There is no layer {layer}. This model has {depth} layers.",
     "file_title": "Where {title} looks",
-    "file_button": "One file: this explorer, without a server",
-    "file_note": "{layers} layers, about {size} MB",
-    "file_label": "One HTML file: opens by a double click, also without a network",
+    "file_size": "all {layers} layers, about {size} MB",
 }

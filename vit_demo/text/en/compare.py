@@ -1,6 +1,7 @@
 """The Compare tab."""
 
 WORDS = {
+    "file_title": "Side by side: {titles}",
     "tab": "Compare",
     "help": (
         "**You see** up to four models on one picture, or one model on two pictures: a pointer in one points at the same "

@@ -6,5 +6,8 @@ WORDS = {
     "make": "Prepare the files",
     "files": "Files",
     "code": "Python",
+    "one_file": "One file: this view, without a server",
+    "one_file_size": "about {size} MB",
+    "one_file_label": "One HTML file: opens by a double click, also without a network",
     "your_picture": "the picture shown here",
 }

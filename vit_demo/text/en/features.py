@@ -1,6 +1,7 @@
 """The Features tab."""
 
 WORDS = {
+    "file_title": "What {title} knows, layer {layer}",
     "tab": "Features",
     "layer": "Layer",
     "facet": "What of each patch",

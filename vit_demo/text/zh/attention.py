@@ -71,7 +71,5 @@ WORDS = {
     "outside_grid": "没有第 {row} 行第 {col} 列的图块。行为 1 到 {rows}，列为 1 到 {cols}。",
     "no_such_layer": "没有第 {layer} 层。这个模型有 {depth} 层。",
     "file_title": "{title} 看向哪里",
-    "file_button": "单个文件：不需要服务器的探索器",
-    "file_note": "{layers} 层，约 {size} MB",
-    "file_label": "一个 HTML 文件：双击即可打开，没有网络也行",
+    "file_size": "全部 {layers} 层，约 {size} MB",
 }

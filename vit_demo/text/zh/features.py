@@ -1,6 +1,7 @@
 """“特征”页。"""
 
 WORDS = {
+    "file_title": "{title} 知道什么，第 {layer} 层",
     "tab": "特征",
     "layer": "层",
     "facet": "取每个图块的",

@@ -4,7 +4,7 @@
  * @typedef {object} Page What the file holds, as JSON.
  * @property {Record<string, Record<string, unknown>>} words By language: what the view's data says in it.
  * @property {string} language The one it begins with.
- * @property {string} picture A data URL.
+ * @property {string | null} picture A data URL.
  * @property {{ data: Record<string, any>, files: Record<string, string> }[]} values What a server would send, one after
  * the other: data, and the ids of packed files by name.
  * @property {number} first
@@ -74,7 +74,7 @@ export async function start(mount, element) {
     const { data, files } = page.values[index], names = Object.keys(files);
     const found = await Promise.all(names.map((name) => urlOf(files[name])));
     props.value = {
-      picture: { url: page.picture },
+      picture: page.picture && { url: page.picture },
       files: Object.fromEntries(names.map((name, i) => [name, found[i]])),
       data: { ...data, ...page.words[language], ...more },
     };

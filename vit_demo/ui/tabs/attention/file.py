@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from vit_demo.contract import ExplainerProtocol, LayerTensors, SizeChoice
+from vit_demo.contract import ExplainerProtocol, SizeChoice
 from vit_demo.text import LANGUAGES, say
-from vit_demo.ui.kit.binary import features_file, layer_file
+from vit_demo.ui.kit.binary import features_file, layer_file, smaller
 from vit_demo.ui.kit.words import token_title, view_words
 from vit_demo.ui.standalone import Value, standalone_html
 from vit_demo.ui.tabs.attention.tab import run_key, wall_file
-
-# Of 16 bits the lowest are left out: a row's shares change by less than a hundredth of its largest (a test holds it),
-# two or three of the colour scale's 256 steps, and packed the file is a quarter smaller
-DROPPED_BITS = 5
-ROWS_AT_ONCE = 256
 
 
 def explorer_file(
@@ -69,27 +63,3 @@ def explorer_file(
     return standalone_html(
         "tabs/attention/view", picture, values, words, said, first=len(values) - 1, language=language
     )
-
-
-def smaller(tensors: LayerTensors) -> LayerTensors:
-    """The same with fewer bits: queries and keys without their lowest, features in 8; the rows' sums follow what is
-    left, so that shares add up to 1. A layer that is kept in float32 stays as it is."""
-    features = np.round(tensors.features / 256).clip(-127, 127).astype(np.int8)
-    if tensors.queries.dtype != np.int16:
-        return replace(tensors, features=features)
-    queries, keys = (_rounded(one) for one in (tensors.queries, tensors.keys))
-    q = queries.astype(np.float32) * tensors.query_steps[:, None]
-    k = keys.astype(np.float32) * tensors.key_steps[:, None]
-    sums = np.empty(tensors.log_sums.shape, np.float32)
-    for head in range(len(q)):
-        for start in range(0, q.shape[1], ROWS_AT_ONCE):  # never a whole N×N matrix
-            scores = q[head, start : start + ROWS_AT_ONCE] @ k[head].T
-            top = scores.max(axis=1, keepdims=True)
-            sums[head, start : start + ROWS_AT_ONCE] = np.log(np.exp(scores - top).sum(axis=1)) + top[:, 0]
-    return replace(tensors, queries=queries, keys=keys, features=features, log_sums=sums)
-
-
-def _rounded(values: np.ndarray) -> np.ndarray:
-    step = 1 << DROPPED_BITS
-    most = np.iinfo(np.int16).max // step * step
-    return (np.round(values.astype(np.int32) / step) * step).clip(-most, most).astype(np.int16)

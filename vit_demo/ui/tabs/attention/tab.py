@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict
-from functools import partial
-from html import escape
 
 import gradio as gr
 import numpy as np
@@ -14,17 +12,15 @@ from PIL import Image
 from vit_demo.contract import DemoError, HeadMaps, LayerTensors, ModelCard, RunInfo, TokenQuery, Wall
 from vit_demo.render.overlay import head_sheet, overlay
 from vit_demo.text import say
-from vit_demo.ui.kit.binary import features_file, layer_file, pack_arrays
-from vit_demo.ui.kit.cache import cached_file
+from vit_demo.ui.kit.binary import features_file, layer_file, pack_arrays, packed_layer_bytes
 from vit_demo.ui.kit.download import Download, download_block, gif_bytes, npz_bytes, python_lines
 from vit_demo.ui.kit.html import png_bytes
+from vit_demo.ui.kit.one_file import file_block, file_offered, file_outputs, no_file, wire_file
 from vit_demo.ui.kit.view import View
 from vit_demo.ui.kit.words import token_title, view_words
-from vit_demo.ui.page import LIGHT, QUEUED, QUIET, Page, Updates
+from vit_demo.ui.page import LIGHT, QUIET, Page, Updates
 from vit_demo.ui.state import PageState, Selection
 from vit_demo.ui.tab import Tab
-
-OTHER_BYTES = 250_000  # of a file: picture, modules, the wall
 
 
 class ExplorerView(View):
@@ -37,12 +33,7 @@ def layout(page: Page) -> None:
     page.say(gr.Markdown(elem_classes="vd-help"), value="attention.help")
     page.add("attention", ExplorerView(elem_id="vd-attention"))
     download_block(page, "attention", download)
-    with gr.Row():
-        button = gr.Button(size="sm", scale=0, min_width=320, elem_id="vd-attention-file-make")
-        page.add("attention_file_make", button, value="attention.file_button")
-        page.add("attention_file_note", gr.HTML(elem_id="vd-attention-file-note"))
-    file = gr.File(visible=False, interactive=False, elem_id="vd-attention-file")
-    page.add("attention_file", file, label="attention.file_label")
+    file_block(page, "attention")
 
 
 def show(state: PageState) -> tuple[Updates, RunInfo]:
@@ -52,18 +43,17 @@ def show(state: PageState) -> tuple[Updates, RunInfo]:
     wall = state.explainer.attention_wall(*state.picture)
     value = layer_value(state, tensors)
     value["files"]["wall"] = wall_file(wall)
-    note = state.say("attention.file_note", layers=depth, size=f"{file_megabytes(tensors):.0f}")
-    file = {"attention_file_note": f'<p class="vd-note">{escape(note)}</p>', "attention_file": gr.update(visible=False)}
-    return {"attention": value, **file}, tensors.info
+    return {
+        "attention": value,
+        **file_offered(state, "attention", depth * packed_layer_bytes(tensors), "attention.file_size", layers=depth),
+    }, tensors.info
 
 
 def wire(page: Page) -> None:
     explorer = page.parts["attention"]
     fetched = page.listener(fetch_layer, outputs=["attention"], extra="event", **dict(QUIET, trigger_mode="multiple"))
     explorer.input(**fetched)
-    making = partial(make_file, page.parts["attention_file"].GRADIO_CACHE)
-    made = page.listener(making, outputs=["attention_file"], **dict(QUEUED, show_progress="minimal"))
-    page.parts["attention_file_make"].click(**made)
+    wire_file(page, "attention", one_file)
     explorer.select(**page.plain_listener(remember, outputs=["selection"], extra="event", **LIGHT))
 
 
@@ -77,21 +67,11 @@ def fetch_layer(state: PageState, event: dict) -> Updates:
     return {"attention": value}
 
 
-def make_file(cache: str, state: PageState) -> Updates:
+def one_file(state: PageState) -> str:
     """The explorer of every layer as one HTML file."""
     from vit_demo.ui.tabs.attention.file import explorer_file  # which draws on this module
 
-    text = explorer_file(state.explainer, *state.picture, language=state.language)
-    path = cached_file(text.encode(), "attention-explorer.html", cache)
-    return {"attention_file": gr.update(value=str(path), visible=True)}
-
-
-def file_megabytes(tensors: LayerTensors) -> float:
-    """About how large that file will be: of 16 bits of queries and keys about 11 are left after packing, of the
-    features' 8 about 7, and text takes a third more than bytes."""
-    h, N, d = tensors.queries.shape
-    layer = 2 * h * N * d * 11 / 8 + tensors.features.size * 7 / 8
-    return (tensors.info.depth * layer * 4 / 3 + OTHER_BYTES) / 1e6
+    return explorer_file(state.explainer, *state.picture, language=state.language)
 
 
 def remember(event: dict) -> Updates:
@@ -211,8 +191,8 @@ TAB = Tab(
     name="attention",
     layout=layout,
     show=show,
-    outputs=("attention", "attention_file_note", "attention_file"),
+    outputs=("attention", *file_outputs("attention")),
     wire=wire,
-    cleared={"attention": None, "attention_file_note": None, "attention_file": gr.update(visible=False)},
+    cleared={"attention": None, **no_file("attention")},
     while_loading=while_loading,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 
@@ -114,6 +115,25 @@ def coloured(state: PageState, columns: list[Column], size: SizeChoice, depth: f
     ]
 
 
+def computed(state: PageState, columns: list[Column], depth: float) -> tuple[list[Column], list[Agreement]]:
+    """The columns with what their models say, one model after the other, and how far each agrees with the first."""
+    size = size_for(state, state.explainer.details(state.model))
+    columns = [filled(state, column, size, depth) for column in columns]
+    return coloured(state, columns, size, depth), agreements_of(state, columns)
+
+
+def agreements_of(state: PageState, columns: list[Column]) -> list[Agreement]:
+    """How far every two models agree on the page's picture."""
+    size, found = size_for(state, state.explainer.details(state.model)), []
+    models = [column.model for column in columns if column.tensors is not None and not column.own_picture]
+    for one, other in combinations(models, 2):
+        try:
+            found.append(state.explainer.agreement(state.image, one, other, size))
+        except DemoError:  # their crops have nothing in common: the columns stand
+            continue
+    return found
+
+
 # ------------------------------------------------------------------------------------------------------ for the browser
 
 
@@ -131,24 +151,26 @@ def compare_value(
         if column.colours is not None:
             colours = np.round(255 * np.clip(column.colours, 0, 1)).astype(np.uint8)
             files[f"colours{number}"] = pack_arrays({"colours": colours})
+    return {"files": files, "data": {**compare_data(state, columns, depth, agreements), "times": times}}
+
+
+def compare_data(state: PageState, columns: list[Column], depth: float, agreements: list[Agreement]) -> dict:
+    """What of a comparison is no file."""
     return {
-        "files": files,
-        "data": {
-            "words": view_words("compare", state.language),
-            "times": times,
-            "depth": depth,
-            "columns": [_column_data(state, column) for column in columns],
-            "agreements": [
-                {
-                    "rows": one.title,
-                    "cols": one.other_title,
-                    "places": list(one.places),
-                    "chance": one.chance,
-                    "values": np.round(one.values.astype(float), 4).tolist(),
-                }
-                for one in agreements
-            ],
-        },
+        "words": view_words("compare", state.language),
+        "times": 0,
+        "depth": depth,
+        "columns": [_column_data(state, column) for column in columns],
+        "agreements": [
+            {
+                "rows": one.title,
+                "cols": one.other_title,
+                "places": list(one.places),
+                "chance": one.chance,
+                "values": np.round(one.values.astype(float), 4).tolist(),
+            }
+            for one in agreements
+        ],
     }
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import combinations
 
 import gradio as gr
 import numpy as np
 
-from vit_demo.contract import MOST_COMPARED, Agreement, DemoError, RunInfo
+from vit_demo.contract import MOST_COMPARED, RunInfo
 from vit_demo.render.overlay import enlarge
 from vit_demo.ui.captions import model_choices
 from vit_demo.ui.kit.choices import LenientDropdown, LenientRadio
 from vit_demo.ui.kit.download import Download, download_block, npz_bytes, python_lines
 from vit_demo.ui.kit.html import png_bytes, progress_html
 from vit_demo.ui.kit.inputs import number_of, picture_of
+from vit_demo.ui.kit.one_file import file_block, file_offered, file_outputs, no_file, wire_file
 from vit_demo.ui.kit.parts import second_of, second_picture
 from vit_demo.ui.page import Page, Updates
 from vit_demo.ui.state import PageState
@@ -23,12 +23,15 @@ from vit_demo.ui.tab import Tab
 from vit_demo.ui.tabs.compare.columns import (
     Column,
     CompareView,
+    agreements_of,
     coloured,
     compare_value,
+    computed,
     curves_html,
     filled,
     size_for,
 )
+from vit_demo.ui.tabs.compare.file import compare_file, packed_bytes
 
 # Two models each, and the phrase that says why they are worth a look side by side
 PAIRS = {
@@ -39,7 +42,7 @@ PAIRS = {
     "digits": ("vit-demo/digits", "vit-demo/digits@epoch-0"),
 }
 CHOSEN = dict(models="compare_models", second="compare_second", other="compare_other", depth="compare_depth")
-CHANGED = ("compare", "compare_curves", "compare_progress")
+CHANGED = ("compare", "compare_curves", "compare_progress", *file_outputs("compare"))
 LONG = dict(concurrency_limit=None, show_progress="hidden", trigger_mode="always_last")
 CELL_PX = 224
 
@@ -56,6 +59,7 @@ def layout(page: Page) -> None:
     page.add("compare_progress", gr.HTML(elem_id="vd-compare-progress"))
     page.add("compare", CompareView(elem_id="vd-compare"))
     page.add("compare_curves", gr.HTML(elem_id="vd-compare-curves"))
+    file_block(page, "compare")
     download_block(page, "compare", download, CHOSEN)
 
 
@@ -72,6 +76,7 @@ def wire(page: Page) -> None:
     started.append(parts["compare_pair"].input(**pair))
     deeper = page.listener(at_depth, CHOSEN, ("compare", "compare_depth"), extra="event", **LONG)
     started.append(parts["compare"].input(**deeper))
+    wire_file(page, "compare", one_file, CHOSEN)
     page.stop_on_change(*started)
 
 
@@ -95,6 +100,7 @@ def show(
         "compare": compare_value(state, columns, at, agreements),
         "compare_curves": curves_html(state, columns),
         "compare_progress": "",
+        **file_offered(state, "compare", packed_bytes(columns)),
         "compare_models": gr.update(choices=choices, value=wanted),
         "compare_second": bool(second) or alone,
         "compare_other": another,
@@ -132,25 +138,6 @@ def columns_of(state: PageState, models: list[str], second: bool, other: object)
     return columns[:MOST_COMPARED]
 
 
-def computed(state: PageState, columns: list[Column], depth: float) -> tuple[list[Column], list[Agreement]]:
-    """The columns with what their models say, one model after the other, and how far each agrees with the first."""
-    size = size_for(state, state.explainer.details(state.model))
-    columns = [filled(state, column, size, depth) for column in columns]
-    return coloured(state, columns, size, depth), agreements_of(state, columns)
-
-
-def agreements_of(state: PageState, columns: list[Column]) -> list[Agreement]:
-    """How far every two models agree on the page's picture."""
-    size, found = size_for(state, state.explainer.details(state.model)), []
-    models = [column.model for column in columns if column.tensors is not None and not column.own_picture]
-    for one, other in combinations(models, 2):
-        try:
-            found.append(state.explainer.agreement(state.image, one, other, size))
-        except DemoError:  # their crops have nothing in common: the columns stand
-            continue
-    return found
-
-
 def depth_of(value: object) -> float:
     """A relative depth that the page sent; the last layer for what is none."""
     return min(1.0, max(0.0, number_of(value, 1.0)))
@@ -172,6 +159,7 @@ def compared(state: PageState, models: object, second: object, other: object, de
         "compare": compare_value(state, columns, at, agreements_of(state, columns)),
         "compare_curves": curves_html(state, columns),
         "compare_progress": "",
+        **file_offered(state, "compare", packed_bytes(columns)),
     }
 
 
@@ -201,6 +189,14 @@ def at_depth(
 
 
 # ---------------------------------------------------------------------------------------------------------- downloads
+
+
+def one_file(state: PageState, models: object, second: object, other: object, depth: object = 1.0) -> str:
+    """The columns that are shown, as one HTML file."""
+    at = depth_of(depth)
+    columns = columns_of(state, chosen_models(models, state.model), bool(second), other)
+    columns, agreements = computed(state, columns, at)
+    return compare_file(state, columns, at, agreements)
 
 
 def download(state: PageState, models: object, second: object, other: object, depth: object = 1.0) -> Download:
@@ -250,14 +246,12 @@ TAB = Tab(
     show=show,
     inputs=CHOSEN,
     outputs=(
-        "compare",
-        "compare_curves",
-        "compare_progress",
+        *CHANGED,
         "compare_models",
         "compare_second",
         "compare_other",
         "compare_pair",
     ),
     wire=wire,
-    cleared=dict.fromkeys(("compare", "compare_curves", "compare_progress")),
+    cleared={**dict.fromkeys(("compare", "compare_curves", "compare_progress")), **no_file("compare")},
 )

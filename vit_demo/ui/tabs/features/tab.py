@@ -6,7 +6,6 @@ from dataclasses import asdict, replace
 from functools import partial
 
 import gradio as gr
-import numpy as np
 
 from vit_demo.contract import (
     FACETS,
@@ -18,20 +17,19 @@ from vit_demo.contract import (
     PcaImages,
     RunInfo,
 )
-from vit_demo.render.colour import SEQUENTIAL
-from vit_demo.ui.kit.binary import pack_arrays
 from vit_demo.ui.kit.choices import LenientDropdown, LenientRadio, LenientSlider
 from vit_demo.ui.kit.download import download_block
-from vit_demo.ui.kit.html import jpeg_url
 from vit_demo.ui.kit.inputs import number_of
+from vit_demo.ui.kit.one_file import file_block, file_offered, file_outputs, no_file, wire_file
 from vit_demo.ui.kit.pictures import example_choices, several
-from vit_demo.ui.kit.view import View
 from vit_demo.ui.page import QUIET, Page, Stream, Updates
 from vit_demo.ui.state import PageState
 from vit_demo.ui.tab import Tab
 from vit_demo.ui.tabs.features.choices import CONTROLS, INPUTS, VIEWS, Choices
+from vit_demo.ui.tabs.features.colours import FeaturesView, view_value
 from vit_demo.ui.tabs.features.downloads import download
 from vit_demo.ui.tabs.features.figures import evolution_html, norms_html, segments_html
+from vit_demo.ui.tabs.features.file import features_file
 from vit_demo.ui.tabs.features.pairs import alike_html, pairs_html
 
 SHOWN = ("features_colours", *(f"features_{name}_html" for name in VIEWS[1:]))
@@ -45,19 +43,8 @@ CHANGED = (
     "by",
     "plane",
 )  # words or range follow
-OUTPUTS = (*SHOWN, *(f"features_{name}" for name in CHANGED))
-SHOWN_PX = 560
+OUTPUTS = (*SHOWN, *(f"features_{name}" for name in CHANGED), *file_outputs("features"))
 COMPARED_PX = 768  # whole pictures are compared at 224: a few dozen of them need not be kept larger
-VIEW_WORDS = (
-    *("opacity", "fixed", "smooth", "table", "unpin", "scale", "from", "to", "best"),
-    *("stage_label", "like_caption"),
-)
-
-
-class FeaturesView(View):
-    """PCA as colour beside the similarity of the patch pointed at, for some pictures."""
-
-    source = "tabs/features/view"
 
 
 # -------------------------------------------------------------------------------------------------------------- layout
@@ -99,6 +86,7 @@ def _colours(page: Page) -> None:
             foreground = gr.Checkbox(True, elem_id="vd-features-foreground")
             page.add("features_foreground", foreground, label="features.foreground")
             page.add("features_flip", gr.Checkbox(elem_id="vd-features-flip"), label="features.flip")
+    file_block(page, "features")
 
 
 def _segments(page: Page) -> None:
@@ -163,6 +151,7 @@ def wire(page: Page) -> None:
     parts["features_view"].change(**again)
     moved = page.listener(at_layer, {"layer": "features_layer", **INPUTS}, (*OUTPUTS, "selection"), **seen)
     parts["features_layer"].input(**moved)
+    wire_file(page, "features", one_file, INPUTS)
     for name, component in CONTROLS.items():
         (parts[component].change if name in ("uploads", "own") else parts[component].input)(**again)
 
@@ -215,13 +204,28 @@ def _view(state: PageState, choices: Choices, depth: int) -> tuple[Updates, RunI
 
 
 def _show_colours(state: PageState, choices: Choices, layer: int) -> tuple[Updates, RunInfo]:
+    found, patches = _colours_of(state, choices, layer)
+    packed_bytes = sum(2 * one.vectors.size for one in patches)  # nothing of them packs
+    return {
+        "features_colours": view_value(state, found, patches),
+        **file_offered(state, "features", packed_bytes),
+    }, patches[0].info
+
+
+def _colours_of(state: PageState, choices: Choices, layer: int) -> tuple[PcaImages, list[PatchFeatures]]:
     pictures = (state.image, *choices.more)
     if len(pictures) > MAX_PCA_PICTURES:
         raise DemoError("features.too_many_pictures", count=len(pictures), most=MAX_PCA_PICTURES)
     where, how = (state.model, state.size, layer, choices.facet), (choices.method, choices.foreground, choices.flip)
     found = state.explainer.pca(pictures, *where, *how)
-    patches = [state.explainer.patch_features(picture, *where) for picture in pictures]
-    return {"features_colours": view_value(state, found, patches)}, patches[0].info
+    return found, [state.explainer.patch_features(picture, *where) for picture in pictures]
+
+
+def one_file(state: PageState, **controls) -> str:
+    """Colours and similarity as they are chosen now, as one HTML file."""
+    choices = Choices.of(state, {**controls, "view": "colours"})
+    layer = state.selection.layer_in(state.explainer.details(state.model).depth)
+    return features_file(state, *_colours_of(state, choices, layer))
 
 
 def _show_segments(state: PageState, choices: Choices, layer: int) -> tuple[Updates, RunInfo]:
@@ -271,40 +275,6 @@ def _show_alike(state: PageState, choices: Choices, layer: int) -> tuple[Updates
     }, found.info
 
 
-# ----------------------------------------------------------------------------------------------------- for the browser
-
-
-def view_value(state: PageState, found: PcaImages, patches: list[PatchFeatures]) -> dict:
-    """The value of a FeaturesView: see view.js for how it is read."""
-    files, pictures = {}, []
-    for i, (colours, one) in enumerate(zip(found.colours, patches, strict=True)):
-        files[f"colours_{i}"] = (colours.reshape(-1, 3) * 255 + 0.5).astype(np.uint8)
-        files[f"vectors_{i}"], files[f"steps_{i}"] = quantised(one.vectors)
-        rows, cols = one.grid.shape
-        pictures.append({"src": jpeg_url(one.picture, SHOWN_PX), "rows": rows, "cols": cols})
-    words = {name: state.say(f"features.{name}") for name in VIEW_WORDS}
-    words |= {table: state.say(f"attention.{table}") for table in SEQUENTIAL}
-    shares = " · ".join(f"{100 * float(share):.0f} %" for share in found.explained)
-    words["pca_caption"] = state.say("features.pca_caption", number="{number}", shares=shares)
-    first = patches[0].grid
-    data = {
-        "pictures": pictures,
-        "width": patches[0].vectors.shape[1],
-        "at": {"picture": 0, "row": first.rows // 2, "col": first.cols // 2},
-        "words": words,
-    }
-    return {"picture": None, "files": {"features": pack_arrays(files)}, "data": data}
-
-
-def quantised(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors (n, D) as int16, and the step (n,) float32 that makes each a unit vector again: its cosine with
-    itself is exactly 1. Cosines are off by less than 5e-5: three decimals are shown."""
-    tops = np.abs(vectors).max(axis=1, keepdims=True)
-    whole = np.rint(vectors / np.where(tops > 0, tops, 1) * 32767).astype(np.int16)
-    lengths = np.linalg.norm(whole.astype(np.float64), axis=1)
-    return whole, (1 / np.where(lengths > 0, lengths, 1)).astype(np.float32)
-
-
 TAB = Tab(
     name="features",
     layout=layout,
@@ -312,5 +282,5 @@ TAB = Tab(
     inputs=INPUTS,
     outputs=OUTPUTS,
     wire=wire,
-    cleared=dict.fromkeys(SHOWN),
+    cleared={**dict.fromkeys(SHOWN), **no_file("features")},
 )

@@ -9,7 +9,7 @@ import { controlsOf, finder, follow } from "../../kit/view.js";
 import { fill, signed, translate } from "../../kit/words.js";
 
 /** @typedef {import("../../kit/maps.js").Place & { picture: number }} Patch A patch of one of the pictures. */
-/** @typedef {{ src: string, rows: number, cols: number }} Sent One picture, as view_value in tab.py gives it. */
+/** @typedef {{ src: string, rows: number, cols: number }} Sent One picture, as view_value in colours.py gives it. */
 /** @typedef {{ stage: HTMLElement, canvas: HTMLCanvasElement, mark: HTMLElement, cursor: HTMLElement }} Panel */
 /** @typedef {Sent & { like: Panel, colours: Panel, vectors: Float32Array }} Pair */
 
