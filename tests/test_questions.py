@@ -93,6 +93,9 @@ def asks(explainer: Explainer, models: dict[str, str]) -> dict:
         "attention": lambda: explainer.attention(image, head, SIZE, TokenQuery(None, 1, 2), 1),
         "attention_layer": lambda: explainer.attention_layer(image, head),
         "attention_wall": lambda: explainer.attention_wall(image, head),
+        "live": lambda: [
+            explainer.live(image[:64, :96], model, TokenQuery(None, 1, 2), 1) for model in (head, headless)
+        ],
         "depth": lambda: [explainer.depth(image, head, SIZE, keep) for keep in (True, False)],
         "position_similarity": lambda: [explainer.position_similarity(model, SIZE, image) for model in (head, rotary)],
         "filters": lambda: explainer.filters(head),

@@ -292,6 +292,9 @@ def test_the_page_works_under_a_path_of_another_site(tmp_path):
 
         assert "<figure>" in run(visit())
         assert get(f"{url}lab/vit/health")[0] == 200
+        with pytest.raises(urllib.error.HTTPError) as refused:  # the camera's route stands there too, for pages alone
+            urllib.request.urlopen(f"{url}lab/vit/live?model=vit-demo/digits", data=b"")
+        assert refused.value.code == 403
     finally:
         process.terminate()
         process.wait(30)

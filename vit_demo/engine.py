@@ -43,6 +43,13 @@ def long_work(question: Callable[..., Answer]) -> Callable[..., Answer]:
     return question
 
 
+def not_kept(question: Callable[..., Answer]) -> Callable[..., Answer]:
+    """Marks an answer's function of which nothing is kept, neither the answer nor what it was asked about: for frames
+    of a camera. Each call takes a place; the function itself must not call `engine.run` or `engine.prepared`."""
+    question.is_not_kept = True  # type: ignore[attr-defined]
+    return question
+
+
 @dataclass(frozen=True)
 class Run:
     """One forward pass and everything that can be seen afterwards. Tensors on the model's device, one picture.
@@ -140,6 +147,10 @@ class Engine:
             with suppress(DemoError):  # the answer says which of several cannot be had
                 revisions.append(self.load(one).revision)
         args = bound.args[1:]
+        if getattr(question, "is_not_kept", False):
+            self._check_room()
+            with self._placed():
+                return self._guarded(question, args), False
         key = question.__module__, question.__qualname__, tuple(revisions), content_key(args)
 
         def make() -> Answer:

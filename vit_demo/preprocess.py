@@ -111,6 +111,34 @@ def prepare(
     rgb = as_rgb(image)
     choice = choice or SizeChoice()
     height, width = rgb.shape[:2]
+    target, resized, (top, left) = _cut(spec, patch_px, choice, height, width)
+    # Pillow can crop while it resizes, but only whole-picture resizing equals what the reference transforms do.
+    shown = _in_bands(rgb, spec).resize((resized[1], resized[0]), RESAMPLING[spec.interpolation])
+    shown = shown.crop((left, top, left + target[1], top + target[0]))
+    return _prepared(shown, spec, seen_box(spec, patch_px, choice, height, width))
+
+
+def seen_box(
+    spec: PreprocessSpec, patch_px: int, choice: SizeChoice, height: int, width: int
+) -> tuple[float, float, float, float]:
+    """(top, left, bottom, right) of what the model sees of a picture of height × width, in its pixels; outside of it
+    where a crop takes more than there is."""
+    target, resized, (top, left) = _cut(spec, patch_px, choice, height, width)
+    per_row, per_col = height / resized[0], width / resized[1]
+    return top * per_row, left * per_col, (top + target[0]) * per_row, (left + target[1]) * per_col
+
+
+def normalised(frame: np.ndarray, spec: PreprocessSpec) -> PreparedImage:
+    """The PreparedImage of a picture (H, W, 3) uint8 that has the model's size already: neither resized nor cropped."""
+    height, width = as_rgb(frame).shape[:2]
+    return _prepared(_in_bands(frame, spec), spec, (0.0, 0.0, float(height), float(width)))
+
+
+def _cut(
+    spec: PreprocessSpec, patch_px: int, choice: SizeChoice, height: int, width: int
+) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    """What becomes of a picture of height × width: the model's (H, W), the (H, W) that it is resized to, and the row
+    and column at which the model's part begins there."""
     target = input_size(spec, patch_px, choice, height, width)
     window = _own_window(spec, patch_px, choice, height, width)
     if window is not None:
@@ -118,19 +146,21 @@ def prepare(
     else:
         resized = _other_resized(spec, choice, target, height, width)
     top, left = (_begin(*sides, spec.crop) for sides in zip(resized, window or target, strict=True))
-    shown = Image.fromarray(rgb)
-    if len(spec.mean) == 1:
-        shown = shown.convert("L")
-    # Pillow can crop while it resizes, but only whole-picture resizing equals what the reference transforms do.
-    shown = shown.resize((resized[1], resized[0]), RESAMPLING[spec.interpolation])
-    seen = np.asarray(shown.crop((left, top, left + target[1], top + target[0])))
-    seen = seen.reshape(*target, len(spec.mean))
+    return target, resized, (top, left)
+
+
+def _in_bands(rgb: np.ndarray, spec: PreprocessSpec) -> Image.Image:
+    """A picture in as many bands as the model reads: three, or one of grey."""
+    picture = Image.fromarray(rgb)
+    return picture.convert("L") if len(spec.mean) == 1 else picture
+
+
+def _prepared(shown: Image.Image, spec: PreprocessSpec, box: tuple[float, float, float, float]) -> PreparedImage:
+    seen = np.asarray(shown).reshape(shown.height, shown.width, len(spec.mean))
     # In double precision first, as transformers does it; torchvision's division gives the same to the last bit or so.
     scaled = (seen.astype(np.float64) * spec.rescale).astype(np.float32)
     pixels = ((scaled - np.float32(spec.mean)) / np.float32(spec.std)).transpose(2, 0, 1)
-    picture = np.ascontiguousarray(np.broadcast_to(seen, (*target, 3)))
-    per_row, per_col = height / resized[0], width / resized[1]
-    box = (top * per_row, left * per_col, (top + target[0]) * per_row, (left + target[1]) * per_col)
+    picture = np.ascontiguousarray(np.broadcast_to(seen, (*seen.shape[:2], 3)))
     return PreparedImage(np.ascontiguousarray(pixels), picture, box, _digest(picture, spec))
 
 

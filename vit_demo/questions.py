@@ -61,6 +61,20 @@ class Questions:
         """A thumbnail of every layer and head: where the class token looks."""
         return self._answer(answers.attention.attention_wall, as_rgb(image), model, size)
 
+    def live(
+        self,
+        frame: Picture,
+        model: str,
+        query: TokenQuery = CLASS_TOKEN,
+        layer: int = -1,
+        basis: np.ndarray | None = None,
+    ) -> contract.LiveFrame:
+        """What one frame of a camera shows, from one forward pass of which nothing is kept: predictions, one token's
+        attention in every head of a layer (from 0; negative from the end), and colours of the last layer's patches.
+        The frame has the model's size: it is neither resized nor cropped. `basis` is that of an earlier frame's answer,
+        so that the colours mean the same; None: the frame makes its own."""
+        return self._answer(answers.live.live, as_rgb(frame), model, query, int(layer), basis)
+
     def position_similarity(
         self, model: str, size: SizeChoice = NATIVE_SIZE, image: Picture | None = None
     ) -> contract.Similarity:

@@ -22,6 +22,7 @@ from vit_demo.contract import DemoError
 from vit_demo.explain import Explainer
 from vit_demo.gallery import read_gallery
 from vit_demo.memory import Limits
+from vit_demo.ui.blocks import PageBlocks
 from vit_demo.ui.build import build_demo
 from vit_demo.ui.launch import launch_arguments, mount_arguments
 
@@ -88,7 +89,7 @@ class Settings:
         }
 
 
-def build(settings: Settings, room: classroom.Room | None = None) -> tuple[gr.Blocks, Explainer]:
+def build(settings: Settings, room: classroom.Room | None = None) -> tuple[PageBlocks, Explainer]:
     """The page with its endpoints, and the Explainer behind it. Nothing is loaded yet. In a `room`, pages can follow a
     teacher's. Raises DemoError for models that the catalogue does not have."""
     examples = read_gallery()
@@ -172,7 +173,8 @@ def mount(app: fastapi.FastAPI, path: str = "/vit", settings: Settings | None = 
 
     settings = settings or Settings.of_environment()
     demo, explainer = build(settings)
-    app.router.routes += reports(explainer, path)  # before the page, which answers everything below its path
+    # before the page, which answers everything below its path
+    app.router.routes += [*reports(explainer, path), *demo.routes(path)]
     load_behind(explainer)
     return gr.mount_gradio_app(
         app, demo, path, auth=settings.auth, mcp_server=_has_mcp() and not settings.auth, **mount_arguments(demo)

@@ -161,7 +161,7 @@ class Visitor:
 
     def until_grid(self, rows: int, cols: int) -> None:
         self.wait(
-            "([rows, cols]) => { const s = document.querySelector('.vd-stage').style;"
+            "([rows, cols]) => { const s = document.querySelector('.vd-explorer .vd-stage').style;"
             "return s.getPropertyValue('--rows') == rows && s.getPropertyValue('--cols') == cols }",
             [rows, cols],
         )
@@ -170,7 +170,7 @@ class Visitor:
     def picture(self) -> str:
         return self.page.locator(".vd-picture").first.get_attribute("src")
 
-    def painted(self, selector: str = ".vd-overlay") -> bytes:
+    def painted(self, selector: str = ".vd-explorer .vd-overlay") -> bytes:
         """The pixels of a canvas, as a data URL's text."""
         return self.page.evaluate("(s) => document.querySelector(s).toDataURL()", selector)
 

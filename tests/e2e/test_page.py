@@ -314,7 +314,7 @@ def test_directions_mask_heads_and_colours_are_painted_without_a_request(visit):
     head.click()
     assert head.get_attribute("aria-pressed") == "true"
     assert visitor.painted() != maps
-    assert say("attention.head", number=2) in page.locator(".vd-bar-name").first.inner_text()
+    assert say("attention.head", number=2) in page.locator(".vd-explorer .vd-bar-name").first.inner_text()
 
 
 def test_a_link_opens_the_same_view(visit):
@@ -355,7 +355,7 @@ def test_keeping_the_shape_gives_a_grid_of_that_shape(visit):
     visitor.page.locator("#vd-side").get_by_label("224", exact=True).check()
     visitor.until_grid(16, 16)
     visitor.page.locator("#vd-keep input").check()
-    visitor.wait("() => { const s = document.querySelector('.vd-stage').style;"
+    visitor.wait("() => { const s = document.querySelector('.vd-explorer .vd-stage').style;"
                  "return s.getPropertyValue('--rows') !== s.getPropertyValue('--cols') }")  # fmt: skip
     rows, cols = visitor.grid
     assert min(rows, cols) == 16
@@ -430,7 +430,7 @@ def test_a_text_named_as_a_picture_is_refused_and_no_view_shows_another_picture(
     visitor.settle()
     before = visitor.picture
     assert page.locator(".vd-picture").first.is_hidden()  # the maps before would be taken for this picture's
-    assert page.locator(".vd-overlay").first.evaluate("(canvas) => canvas.width") == 0
+    assert page.locator(".vd-explorer .vd-overlay").first.evaluate("(canvas) => canvas.width") == 0
     page.get_by_role("button", name="koala", exact=True).click()
     visitor.wait("(src) => document.querySelector('.vd-picture').getAttribute('src') !== src", before)
     assert page.locator(".vd-picture").first.is_visible()
@@ -486,7 +486,7 @@ def test_a_chinese_browser_opens_a_chinese_page(visit):
 
 def test_a_phone_never_scrolls_sideways(visit):
     visitor = visit(width=390, height=844)
-    done = {"attention": ".vd-overlay", "predict": "#vd-predict ol.vd-bars", "embeddings": ".vd-tiles"}
+    done = {"attention": ".vd-explorer .vd-overlay", "predict": "#vd-predict ol.vd-bars", "embeddings": ".vd-tiles"}
     for tab, selector in done.items():
         visitor.tab(say(f"{tab}.tab"))
         visitor.page.locator(selector).first.wait_for()

@@ -29,6 +29,7 @@ from vit_demo.contract import (
     LayerHeadTable,
     LayerTensors,
     Lens,
+    LiveFrame,
     ModelCard,
     ModelDetails,
     ModelError,
@@ -157,6 +158,18 @@ class FakeExplainer:
         rows = self.rows(info, query, layer)
         prefix = info.grid.num_prefix_tokens
         return HeadMaps(rows[:, prefix:].reshape(-1, *info.grid.shape), rows[:, :prefix], query, layer, picture, info)
+
+    def live(self, frame, model, query=CLASS_TOKEN, layer=-1, basis=None) -> LiveFrame:
+        """The attention of the same grid; every patch has the colour of its row and column."""
+        self._asked("live", frame.shape, model, query, layer, None if basis is None else basis.shape)
+        info, _ = self._run(frame, model, SizeChoice(grid=(frame.shape[0] // PATCH_PX, frame.shape[1] // PATCH_PX)))
+        rows, prefix, (high, wide) = self.rows(info, query, layer), info.grid.num_prefix_tokens, info.grid.shape
+        colours = np.stack([*np.mgrid[:high, :wide], np.zeros((high, wide))], axis=-1).astype(np.uint8)
+        made = np.full((4, 8), frame.mean(), np.float32) if basis is None else basis
+        names, values = (self.labels, (0.75, 0.125)) if model == HEAD else (self.neighbours[1], (0.5, -0.25))
+        maps = rows[:, prefix:].reshape(-1, high, wide)
+        token = query.token(info.grid)
+        return LiveFrame(maps, rows[:, :prefix], colours, made, names, values, model != HEAD, layer, token, 12.5)
 
     @staticmethod
     def queries_and_keys(info: RunInfo, layer: int) -> tuple[np.ndarray, np.ndarray]:

@@ -139,6 +139,21 @@ def pca_colours(features: list[Tensor], shown: list[Tensor], method: str) -> tup
     return [c * s.cpu()[:, None] for c, s in zip(colours, shown, strict=True)], components
 
 
+def colour_basis(features: Tensor) -> Tensor:
+    """What colours patches (n, D) so that later ones can be coloured alike: their mean and their first three principal
+    components, each divided by its deviation, (4, D) float32."""
+    components = principal_components(features, 3)
+    deviation = torch.where(components.deviation > 0, components.deviation, 1.0)
+    return torch.cat([components.mean[None], components.directions / deviation[:, None]]).float()
+
+
+def colours_on(basis: Tensor, features: Tensor) -> Tensor:
+    """Patches (n, D) as red, green, blue (n, 3) in 0…1 on a `colour_basis`: sigmoid(2·score), as `pca_colours` does it
+    by "dinov3" for the patches that made the basis."""
+    basis = basis.to(features)
+    return torch.sigmoid(2 * (features - basis[0]) @ basis[1:].T)
+
+
 # --------------------------------------------------------------------------------------------------- norms, registers
 
 

@@ -229,7 +229,7 @@ def _places(step: WalkStepName, config: ViTConfig) -> list[_Place]:
     mlp = GatedMlp.forward if config.mlp == "gated" else PlainMlp.forward
     post = config.block_norm == "post"
     where: dict[str, list[_Place]] = {
-        "pixels": [_Place(preprocess.prepare, "scaled = (", 2)],
+        "pixels": [_Place(preprocess._prepared, "scaled = (", 2)],
         "patches": [_Place(PatchGrid.of, "return cls(height_px")],
         "embedding": [_Place(VisionTransformer.patches, "return self.patch_norm(")],
         "prefix": [_Place(VisionTransformer.embed, "return self.norm_pre(torch.cat(")],

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import platform
 
+from vit_demo.benchmark.live import measure_live
 from vit_demo.benchmark.page import measure_page, print_page
 from vit_demo.benchmark.passes import CASES, print_case, run_case
 from vit_demo.benchmark.views import measure_views, print_views
@@ -25,7 +26,7 @@ def benchmark(rounds: int, as_json: bool) -> dict:
         if not as_json:
             print_case(case, result["passes"][case])
     result["views"] = measure_views()
-    result["page"] = measure_page()
+    result["page"] = {**measure_page(), **measure_live()}
     if as_json:
         print(json.dumps(result, indent=2))
     else:

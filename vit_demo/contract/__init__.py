@@ -6,7 +6,7 @@ fake engine. A module a topic, as in answers/ and ui/tabs/; `core` is what all o
 
 from __future__ import annotations
 
-from vit_demo.contract.attention import HeadMaps, LayerTensors, Wall
+from vit_demo.contract.attention import HeadMaps, LayerTensors, LiveFrame, Wall
 from vit_demo.contract.compare import (
     MOST_COMPARED,
     Agreement,
@@ -117,6 +117,7 @@ __all__ = [
     "FilterBank",
     "HeadMaps",
     "LayerTensors",
+    "LiveFrame",
     "Wall",
     "LayerHeadTable",
     "FilterResponses",

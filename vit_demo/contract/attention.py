@@ -47,6 +47,28 @@ class LayerTensors:
 
 
 @dataclass(frozen=True)
+class LiveFrame:
+    """What one frame of a camera shows: of one token in one layer (from 0) `maps` (heads, rows, cols) and `prefix`
+    (heads, prefix tokens), which add up to 1 for each head; `colours` (rows, cols, 3) uint8 of the last layer's patches
+    on the `basis` (4, D) float32, their mean and three directions.
+
+    `names` and `values` are the best answers: probabilities of classes, or with `neighbours` cosines of the closest
+    example pictures, by their keys. `layer` is the one that was looked at, `token` the token's number. `compute_ms` is
+    how long the machine computed, without the time that the frame waited for others."""
+
+    maps: np.ndarray
+    prefix: np.ndarray
+    colours: np.ndarray
+    basis: np.ndarray
+    names: tuple[str, ...]
+    values: tuple[float, ...]
+    neighbours: bool
+    layer: int
+    token: int
+    compute_ms: float
+
+
+@dataclass(frozen=True)
 class Wall:
     """A thumbnail for every layer and head: where the class token looks, or without one the patches on average.
 

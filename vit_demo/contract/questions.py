@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from vit_demo.contract.attention import HeadMaps, LayerTensors, Wall
+from vit_demo.contract.attention import HeadMaps, LayerTensors, LiveFrame, Wall
 from vit_demo.contract.compare import Agreement, Comparison, JointColours
 from vit_demo.contract.core import CLASS_TOKEN, NATIVE_SIZE, ModelDetails, ModelStatus, SizeChoice, TokenQuery
 from vit_demo.contract.depth import LayerHeadTable
@@ -82,6 +82,15 @@ class ExplainerProtocol(Protocol):
     ) -> LayerTensors: ...
 
     def attention_wall(self, image: np.ndarray, model: str, size: SizeChoice = NATIVE_SIZE) -> Wall: ...
+
+    def live(
+        self,
+        frame: np.ndarray,
+        model: str,
+        query: TokenQuery = CLASS_TOKEN,
+        layer: int = -1,
+        basis: np.ndarray | None = None,
+    ) -> LiveFrame: ...
 
     def depth(
         self, image: np.ndarray, model: str, size: SizeChoice = NATIVE_SIZE, keep_pass: bool = True

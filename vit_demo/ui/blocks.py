@@ -4,7 +4,9 @@ that are none are told in a sentence."""
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.components.api_component import Api
@@ -12,7 +14,23 @@ from gradio.components.api_component import Api
 from vit_demo.text import say
 from vit_demo.ui.kit.inputs import language_of
 
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import Route
+
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PlainRoute:
+    """What a browser posts to `name`, beside the page, without gradio's events: for bytes that come many times a
+    second. `endpoint` is Starlette's: a request in, a response out."""
+
+    name: str
+    endpoint: Callable[[Request], Awaitable[Response]]
+
+
 SCHEMAS = ("api_info", "api_info_as_input", "api_info_as_output", "example_inputs")
 
 
@@ -21,6 +39,19 @@ class PageBlocks(gr.Blocks):
     out. Endpoints (gr.api) keep theirs, once. `language` is the component that says a visitor's language."""
 
     language: gr.components.Component | None = None
+    plain_routes: tuple[PlainRoute, ...] = ()
+
+    def routes(self, path: str = "") -> list[Route]:
+        """Its plain routes, for a web application in which it stands below `path`."""
+        from starlette.routing import Route
+
+        return [Route(f"{path}/{one.name}", one.endpoint, methods=["POST"]) for one in self.plain_routes]
+
+    def launch(self, *args: Any, app_kwargs: dict[str, Any] | None = None, **more: Any):
+        """Gradio's own, with the plain routes beside those that `app_kwargs` asks for."""
+        told = dict(app_kwargs or {})
+        told["routes"] = [*(told.get("routes") or ()), *self.routes()]
+        return super().launch(*args, app_kwargs=told, **more)
 
     def get_config_file(self):
         config = super().get_config_file()

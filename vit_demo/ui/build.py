@@ -42,7 +42,7 @@ def build_demo(
     any_model: bool = False,
     most_visitors: int | None = None,
     room: Room | None = None,
-) -> gr.Blocks:
+) -> PageBlocks:
     """The whole page around an explainer. `any_model` lets ids, folders and files be typed; more than `most_visitors`
     at a time are asked to come back. In a `room`, pages can follow a teacher's."""
     page = Page(explainer, examples)
@@ -66,7 +66,7 @@ def build_demo(
         for tab in TABS:
             _wire_tab(page, tab, tabs[tab.name])
         _wire_page(demo, page, Visitors(most_visitors), room)
-    demo.language = page.parts["language"]
+    demo.language, demo.plain_routes = page.parts["language"], tuple(page.plain_routes)
     demo.queue(max_size=QUEUE_SIZE, api_open=False)  # nobody passes by the queue and its bounds
     return demo
 

@@ -15,6 +15,7 @@ from vit_demo.contract import DemoError, ExplainerProtocol
 from vit_demo.fair_queue import VisitorLeft, current_visitor
 from vit_demo.gallery import Example
 from vit_demo.text import LANGUAGES, say
+from vit_demo.ui.blocks import PlainRoute
 from vit_demo.ui.kit.inputs import language_of
 from vit_demo.ui.kit.static import published_words
 from vit_demo.ui.kit.terms import mark_terms
@@ -87,6 +88,7 @@ class Page:
         self.parts: dict[str, Any] = {}
         self.words = Words()
         self.running: list = []
+        self.plain_routes: list[PlainRoute] = []
 
     def add(self, name: str, component, **phrases: str):
         """Keeps a component under a name; `label="topic.phrase"` sets a property to that phrase, in both languages."""
@@ -124,6 +126,10 @@ class Page:
             api_visibility="private",
             **(how or QUIET),
         )
+
+    def plain_route(self, name: str, endpoint: Callable) -> None:
+        """What a browser posts to `name` reaches this endpoint of Starlette's, without gradio's events."""
+        self.plain_routes.append(PlainRoute(name, endpoint))
 
     def of(self, names: Sequence[str]) -> list:
         """The components of these names."""

@@ -21,6 +21,7 @@ from vit_demo.ui.kit.words import token_title, view_words
 from vit_demo.ui.page import LIGHT, QUIET, Page, Updates
 from vit_demo.ui.state import PageState, Selection
 from vit_demo.ui.tab import Tab
+from vit_demo.ui.tabs.attention import live
 
 
 class ExplorerView(View):
@@ -31,6 +32,7 @@ class ExplorerView(View):
 
 def layout(page: Page) -> None:
     page.say(gr.Markdown(elem_classes="vd-help"), value="attention.help")
+    live.layout(page)
     page.add("attention", ExplorerView(elem_id="vd-attention"))
     download_block(page, "attention", download)
     file_block(page, "attention")
@@ -45,6 +47,7 @@ def show(state: PageState) -> tuple[Updates, RunInfo]:
     value["files"]["wall"] = wall_file(wall)
     return {
         "attention": value,
+        "attention_live": live.live_value(state),
         **file_offered(state, "attention", depth * packed_layer_bytes(tensors), "attention.file_size", layers=depth),
     }, tensors.info
 
@@ -54,7 +57,9 @@ def wire(page: Page) -> None:
     fetched = page.listener(fetch_layer, outputs=["attention"], extra="event", **dict(QUIET, trigger_mode="multiple"))
     explorer.input(**fetched)
     wire_file(page, "attention", one_file)
-    explorer.select(**page.plain_listener(remember, outputs=["selection"], extra="event", **LIGHT))
+    live.wire(page)
+    for view in (explorer, page.parts["attention_live"]):
+        view.select(**page.plain_listener(remember, outputs=["selection"], extra="event", **LIGHT))
 
 
 def fetch_layer(state: PageState, event: dict) -> Updates:
@@ -191,7 +196,7 @@ TAB = Tab(
     name="attention",
     layout=layout,
     show=show,
-    outputs=("attention", *file_outputs("attention")),
+    outputs=("attention", "attention_live", *file_outputs("attention")),
     wire=wire,
     cleared={"attention": None, **no_file("attention")},
     while_loading=while_loading,
