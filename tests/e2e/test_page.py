@@ -278,7 +278,7 @@ def test_a_file_that_the_server_let_go_is_fetched_again(visit):
 
     visitor.settle()
     visitor.page.route("**/layer.bin", refuse_once)
-    visitor.page.locator("input[name=layer]").fill("3")
+    visitor.page.locator(".vd-explorer input[name=layer]").fill("3")
     visitor.until_data("layer", "2")
     visitor.wait("() => !document.querySelector('.vd-explorer').classList.contains('vd-waiting')")
     assert len(gone) >= 2
