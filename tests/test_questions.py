@@ -96,6 +96,10 @@ def asks(explainer: Explainer, models: dict[str, str]) -> dict:
         "live": lambda: [
             explainer.live(image[:64, :96], model, TokenQuery(None, 1, 2), 1) for model in (head, headless)
         ],
+        "film_part": lambda: [
+            explainer.film_part(np.stack([image, picture(1)]), model, SIZE, 1) for model in (head, headless)
+        ],
+        "film_colours": lambda: explainer.film_colours([np.ones((count, 5, 8), np.float16) for count in (2, 1)]),
         "depth": lambda: [explainer.depth(image, head, SIZE, keep) for keep in (True, False)],
         "position_similarity": lambda: [explainer.position_similarity(model, SIZE, image) for model in (head, rotary)],
         "filters": lambda: explainer.filters(head),

@@ -10,21 +10,17 @@ from __future__ import annotations
 
 import importlib
 import io
-import json
-import logging
 import math
-import os
 import re
-import signal
-import subprocess
 import sys
 import warnings
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from vit_demo import child
+from vit_demo.child import Refusal
 from vit_demo.icc import in_srgb, name_of
 
 if TYPE_CHECKING:  # otherwise imported where they are used: a child that needs no numpy starts twice as fast
@@ -76,20 +72,20 @@ _EXIF_ORIENTATION, _TIFF_BITS, _TIFF_COMPRESSION, _TIFF_PHOTOMETRIC = 0x0112, 25
 _TIFF_BANDS, _TIFF_SAMPLE_FORMAT = 277, 339
 _RGB, _YCBCR = 2, 6  # values of the photometric tag
 
-_LOG = logging.getLogger(__name__)
+
+def _has_words(refusal: Refusal) -> bool:
+    """Whether there is such a sentence: a file that has taken the child over can make it say anything."""
+    with suppress(Exception):
+        _error(refusal)
+        return True
+    return False
 
 
-class _Refusal(Exception):
-    """Why a picture is not taken: a name in text/*/picture.py and its placeholders' values."""
+def _error(refusal: Refusal) -> PictureError:
+    """A refusal as the sentence for people. KeyError for one that there are no words for."""
+    from vit_demo.contract import PictureError
 
-    def __init__(self, name: str, **values):
-        super().__init__(name)
-        self.name, self.values = name, values
-
-    def error(self) -> PictureError:
-        from vit_demo.contract import PictureError
-
-        return PictureError(f"picture.{self.name}", **self.values)
+    return PictureError(f"picture.{refusal.name}", **refusal.values)
 
 
 def decode_picture(data: bytes) -> np.ndarray:
@@ -102,8 +98,8 @@ def decode_picture(data: bytes) -> np.ndarray:
 
     try:
         return np.array(_picture(data)[0])  # (H, W, 3)
-    except _Refusal as refusal:
-        raise refusal.error() from None
+    except Refusal as refusal:
+        raise _error(refusal) from None
 
 
 def decode_untrusted(data: bytes, timeout_s: float = 15.0) -> np.ndarray:
@@ -125,13 +121,13 @@ def decode_with_profile(data: bytes, timeout_s: float = 15.0) -> tuple[np.ndarra
         height, width, profile, body = _ask_child(data, timeout_s)
         pixels = np.frombuffer(body, np.uint8).reshape(height, width, 3).copy()  # copied: the buffer is read-only
         return pixels, profile
-    except _Refusal as refusal:
-        raise refusal.error() from None
+    except Refusal as refusal:
+        raise _error(refusal) from None
 
 
 def _picture(data: bytes) -> tuple[Image.Image, str]:
     """The picture in `data` as `decode_picture` promises it, in PIL's mode RGB, and the name of the colour profile that
-    it had. Raises _Refusal."""
+    it had. Raises Refusal."""
     kind = _check_bytes(data)
     try:
         # Imported by name: asked for a kind that it has not loaded, PIL imports all of its forty readers.
@@ -144,30 +140,30 @@ def _picture(data: bytes) -> tuple[Image.Image, str]:
             picture.draft(None, [math.floor(side * scale) for side in picture.size])  # JPEG: half, quarter or eighth
             picture.load()
             return _upright_rgb(picture, MAX_KEPT_SIDE)
-    except _Refusal:
+    except Refusal:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _Refusal("too_many_pixels", limit=MAX_PIXELS) from None
+        raise Refusal("too_many_pixels", limit=MAX_PIXELS) from None
     except Exception as error:  # broken files make the decoders raise nearly anything
         if isinstance(error, MemoryError) or "out of memory" in str(error):  # PIL has its own OSError for it
-            raise _Refusal("too_much_memory") from None
-        raise (_unread_tiff(data) if kind == "TIFF" else None) or _Refusal("damaged") from None
+            raise Refusal("too_much_memory") from None
+        raise (_unread_tiff(data) if kind == "TIFF" else None) or Refusal("damaged") from None
 
 
 def _import_reader(kind: str) -> None:
-    """Makes PIL know a kind of file. Raises _Refusal where what reads it is not installed."""
+    """Makes PIL know a kind of file. Raises Refusal where what reads it is not installed."""
     if kind != "HEIC":
         importlib.import_module(f"PIL.{_KINDS[kind][0]}")
         return
     try:
         import pillow_heif
     except ImportError:
-        raise _Refusal("heic") from None
+        raise Refusal("heic") from None
     pillow_heif.options.DECODE_THREADS = 1  # threads would reserve address space without need
     pillow_heif.register_heif_opener(thumbnails=False)
 
 
-def _unread_tiff(data: bytes) -> _Refusal | None:
+def _unread_tiff(data: bytes) -> Refusal | None:
     """What a TIFF is that PIL has no reader for, by its header: undamaged, of a kind from satellites, microscopes or
     scanners. None where the header tells of nothing unusual. TIFF 6.0: 8.5 and 21 (YCbCr), "SampleFormat"."""
     from PIL import TiffImagePlugin
@@ -179,29 +175,29 @@ def _unread_tiff(data: bytes) -> _Refusal | None:
         tags.load(file)
         bits, bands = tags.get(_TIFF_BITS, (1,)), tags.get(_TIFF_BANDS, 1)
         if tags.get(_TIFF_PHOTOMETRIC) == _YCBCR and tags.get(_TIFF_COMPRESSION, 1) == 1:
-            return _Refusal("tiff_ycbcr")
+            return Refusal("tiff_ycbcr")
         form = {3: "tiff_floats", 6: "tiff_complex"}.get(tags.get(_TIFF_SAMPLE_FORMAT, (1,))[0], "tiff_bands")
         usual = bands in (1, 3) or (bands == 4 and tags.get(_TIFF_PHOTOMETRIC) == _RGB)
         if form != "tiff_bands" or not usual:
-            return _Refusal(form, bands=int(bands), bits=int(max(bits)))
+            return Refusal(form, bands=int(bands), bits=int(max(bits)))
     return None
 
 
 def _check_bytes(data: bytes) -> str:
-    """The kind of picture, a name in _KINDS, by its first bytes. Raises _Refusal for all that is seen undecoded."""
+    """The kind of picture, a name in _KINDS, by its first bytes. Raises Refusal for all that is seen undecoded."""
     if not data:
-        raise _Refusal("empty")
+        raise Refusal("empty")
     if len(data) > MAX_BYTES:
-        raise _Refusal("too_many_bytes", size=math.ceil(len(data) / 1e6), limit=MAX_BYTES // 1_000_000)
+        raise Refusal("too_many_bytes", size=math.ceil(len(data) / 1e6), limit=MAX_BYTES // 1_000_000)
     for kind, (_, magic) in _KINDS.items():
         if re.match(magic, data, re.DOTALL):
             if kind == "JPEG" and sum(1 for _ in _JPEG_SCAN.finditer(data)) > MAX_JPEG_SCANS:
-                raise _Refusal("too_slow")
+                raise Refusal("too_slow")
             return kind
     for kind, magic in _FOREIGN_KINDS.items():
         if re.match(magic, data[:4096], re.DOTALL):
-            raise _Refusal("other_kind", kind=kind)
-    raise _Refusal("not_a_picture")
+            raise Refusal("other_kind", kind=kind)
+    raise Refusal("not_a_picture")
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:
@@ -220,14 +216,14 @@ def _webp_size(data: bytes) -> tuple[int, int]:
 
 
 def _check_header(width: int, height: int) -> None:
-    """Raises _Refusal where the size that the header claims is out of bounds."""
+    """Raises Refusal where the size that the header claims is out of bounds."""
     long, short = max(width, height), max(1, min(width, height))
     if width * height > MAX_PIXELS:
-        raise _Refusal("too_many_pixels", limit=MAX_PIXELS)
+        raise Refusal("too_many_pixels", limit=MAX_PIXELS)
     if long > MAX_SIDE:
-        raise _Refusal("side_too_long", width=width, height=height, limit=MAX_SIDE)
+        raise Refusal("side_too_long", width=width, height=height, limit=MAX_SIDE)
     if long > MAX_ASPECT * short:
-        raise _Refusal("too_thin", width=width, height=height, limit=MAX_ASPECT)
+        raise Refusal("too_thin", width=width, height=height, limit=MAX_ASPECT)
 
 
 def upright_rgb(picture: Image.Image, most_px: int | None = MAX_KEPT_SIDE) -> Image.Image:
@@ -292,92 +288,30 @@ def _grey_of_numbers(picture: Image.Image) -> Image.Image:
     return Image.fromarray(np.clip(np.rint(values, out=values), 0, 255, out=values).astype(np.uint8))
 
 
-def _without_secrets() -> dict[str, str]:
-    """The environment for a child that reads strangers' files: tokens and keys stay here."""
-    return {
-        k: v
-        for k, v in os.environ.items()
-        if not any(word in k.upper() for word in ("TOKEN", "SECRET", "KEY", "AUTH", "PASS"))
-    }
-
-
 def _ask_child(data: bytes, timeout_s: float) -> tuple[int, int, str, bytes]:
-    """Height, width, profile's name and RGB pixels from the child. Raises what the child says, or a _Refusal for how it
-    ended."""
-    root = str(Path(__file__).resolve().parents[1])
-    # The child finds the modules that this process finds; numpy's threads would reserve address space without need.
-    paths = os.pathsep.join([root, *map(os.path.abspath, filter(None, sys.path))])
+    """Height, width, profile's name and RGB pixels from the child. Raises Refusal."""
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "vit_demo.decode", str(min(math.ceil(timeout_s), MAX_CHILD_CPU_S))],
-            input=data,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=timeout_s,
-            check=False,
-            cwd=root,
-            env={**_without_secrets(), "PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1"},
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
-    except subprocess.TimeoutExpired:
-        raise _Refusal("too_slow") from None
-    except OSError as error:
-        _LOG.error("the picture decoder could not be started: %s", error)
-        raise _Refusal("busy") from None
-    if done.returncode != 0:
-        raise _Refusal(_why_it_ended(done.returncode))
-    line, _, body = done.stdout.partition(b"\n")
-    answer = _Refusal("damaged")
-    with suppress(
-        Exception
-    ):  # nothing is taken on trust: a file that has taken the child over can make it say anything
-        header = json.loads(line)
-        if "error" in header:
-            said = _Refusal(str(header["error"]), **{name: int(value) for name, value in header["values"].items()})
-            said.error()  # fails where there are no such words
-            answer = said
-        else:
-            height, width = int(header["height"]), int(header["width"])
-            if min(height, width) > 0 and max(height, width) <= MAX_KEPT_SIDE and len(body) == height * width * 3:
-                return height, width, name_of(header.get("profile")), body
-    raise answer
-
-
-def _why_it_ended(code: int) -> str:
-    """What a child's exit status other than 0 says about the picture: the name of a refusal."""
-    if code == 1:  # Python itself failed: our fault, not the picture's
-        _LOG.error("the picture decoder ended before it looked at the picture")
-        return "busy"
-    # SIGKILL was not ours: the kernel was short of memory. All others are crashes of the decoder.
-    names = {-number: number.name for number in signal.Signals}
-    return {"SIGXCPU": "too_slow", "SIGKILL": "too_much_memory"}.get(names.get(code), "damaged")
-
-
-def _limit_this_process(seconds: int) -> None:
-    """Bounds memory and time, and forbids writing files, as far as the system has such limits."""
-    with suppress(OSError):  # Linux: short of memory, end this process and not the app
-        Path("/proc/self/oom_score_adj").write_text("1000")
-    with suppress(ImportError):  # Windows has no resource
-        import resource
-
-        for name, limit in (("AS", MAX_CHILD_BYTES), ("CPU", seconds), ("FSIZE", 0), ("CORE", 0)):
-            with suppress(AttributeError, ValueError, OSError):  # macOS refuses some
-                # Hard above soft: out of time ends in SIGXCPU, which can be told from the kernel's own SIGKILL.
-                resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (limit, limit + 1))
+        header, body = child.ask("vit_demo.decode", data, timeout_s, MAX_CHILD_CPU_S)
+    except Refusal as refusal:
+        raise (refusal if _has_words(refusal) else Refusal("damaged")) from None
+    with suppress(Exception):
+        height, width = int(header["height"]), int(header["width"])
+        if min(height, width) > 0 and max(height, width) <= MAX_KEPT_SIDE and len(body) == height * width * 3:
+            return height, width, name_of(header.get("profile")), body
+    raise Refusal("damaged")
 
 
 def _serve(seconds: int) -> None:
     """The child: a file's bytes on stdin; on stdout a line of JSON, then the RGB pixels row by row."""
-    _limit_this_process(seconds)
+    child.limit_this_process(seconds, MAX_CHILD_BYTES)
     warnings.simplefilter("ignore")
     warnings.simplefilter("error", Image.DecompressionBombWarning)
-    body = b""
     try:
         picture, profile = _picture(sys.stdin.buffer.read())
-        header, body = {"height": picture.height, "width": picture.width, "profile": profile}, picture.tobytes()
-    except _Refusal as refusal:
-        header = {"error": refusal.name, "values": refusal.values}
-    sys.stdout.buffer.write(json.dumps(header).encode() + b"\n" + body)
+    except Refusal as refusal:
+        child.refuse(refusal)
+        return
+    child.answer({"height": picture.height, "width": picture.width, "profile": profile}, picture.tobytes())
 
 
 if __name__ == "__main__":

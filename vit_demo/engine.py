@@ -316,7 +316,7 @@ class Engine:
         if pixels.is_cuda:
             torch.cuda.synchronize()
         elapsed_ms = 1000 * (time.perf_counter() - started)
-        return Run(prepared, trace, encoded, self._info(name, loaded, trace, elapsed_ms))
+        return Run(prepared, trace, encoded, self.info(name, loaded, trace, elapsed_ms))
 
     @contextmanager
     def computing(self, gradients: bool = False, long: bool = False) -> Iterator[None]:
@@ -349,7 +349,8 @@ class Engine:
                     raise DemoError("page.out_of_memory") from error
         raise AssertionError("unreachable")
 
-    def _info(self, name: str, loaded: LoadedModel, trace: Trace, elapsed_ms: float) -> RunInfo:
+    def info(self, name: str, loaded: LoadedModel, trace: Trace, elapsed_ms: float = 0.0) -> RunInfo:
+        """What a forward pass was made of."""
         config, grid = loaded.model.config, trace.grid
         off_native = config.position == "learned" and grid.shape != config.native_grid
         return RunInfo(

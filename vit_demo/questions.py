@@ -75,6 +75,20 @@ class Questions:
         so that the colours mean the same; None: the frame makes its own."""
         return self._answer(answers.live.live, as_rgb(frame), model, query, int(layer), basis)
 
+    def film_part(
+        self, frames: np.ndarray, model: str, size: SizeChoice = NATIVE_SIZE, layer: int = -1
+    ) -> contract.FilmPart:
+        """Some frames (F, H, W, 3) uint8 of a film: where the class token looks in each, for every head of a layer
+        (from 0; negative from the end), and the directions of the layer's patches. A few at a time, so that others
+        get their turn between them."""
+        frames = np.stack([as_rgb(frame) for frame in frames])
+        return self._answer(answers.film.film_part, frames, model, size, int(layer))
+
+    def film_colours(self, features: Sequence[np.ndarray]) -> np.ndarray:
+        """The `features` of all parts of a film, each (F, n, D), as colours (F, n, 3) uint8 on one basis: three
+        principal components of all frames' patches, as facebookresearch/dinov3 notebooks/pca.ipynb paints them."""
+        return self._answer(answers.film.film_colours, tuple(features))
+
     def position_similarity(
         self, model: str, size: SizeChoice = NATIVE_SIZE, image: Picture | None = None
     ) -> contract.Similarity:

@@ -20,6 +20,7 @@ from vit_demo.contract import (
     DigitReadings,
     Evolution,
     Faithfulness,
+    FilmPart,
     FilterBank,
     FilterResponses,
     HeadMaps,
@@ -170,6 +171,24 @@ class FakeExplainer:
         maps = rows[:, prefix:].reshape(-1, high, wide)
         token = query.token(info.grid)
         return LiveFrame(maps, rows[:, :prefix], colours, made, names, values, model != HEAD, layer, token, 12.5)
+
+    def film_part(self, frames, model, size=NATIVE, layer=-1) -> FilmPart:
+        """Every frame has the class token's maps; its patches' directions turn with its mean brightness."""
+        self._asked("film_part", frames.shape, model, size, layer)
+        info, picture = self._run(frames[0], model, size)
+        rows, prefix = self.rows(info, CLASS_TOKEN, layer), info.grid.num_prefix_tokens
+        maps = rows[:, prefix:].reshape(-1, *info.grid.shape)
+        turn = frames.mean(axis=(1, 2, 3))[:, None] / 255 + np.arange(info.grid.num_patches)  # (F, n)
+        features = np.stack([np.cos(turn), np.sin(turn), 0 * turn, 0 * turn], axis=-1).astype(np.float16)
+        count = len(frames)
+        outside = rows[:, :prefix].sum(axis=1)
+        many = (np.repeat(one[None], count, axis=0) for one in (picture, maps, outside))
+        return FilmPart(*many, features, layer, info)
+
+    def film_colours(self, features) -> np.ndarray:
+        self._asked("film_colours", [part.shape for part in features])
+        count, patches = sum(len(part) for part in features), features[0].shape[1]
+        return np.arange(count * patches * 3).reshape(count, patches, 3).astype(np.uint8)
 
     @staticmethod
     def queries_and_keys(info: RunInfo, layer: int) -> tuple[np.ndarray, np.ndarray]:

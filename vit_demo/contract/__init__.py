@@ -71,6 +71,7 @@ from vit_demo.contract.features import (
     TokenNorms,
 )
 from vit_demo.contract.figures import Figures, QuestionFigures
+from vit_demo.contract.film import Film, FilmError, FilmPart
 from vit_demo.contract.own_classes import OwnClasses, OwnPrediction, PictureVectors
 from vit_demo.contract.predict import Neighbours, Prediction
 from vit_demo.contract.questions import ExplainerProtocol
@@ -160,6 +161,9 @@ __all__ = [
     "Segmentation",
     "SegmentMethod",
     "TokenNorms",
+    "Film",
+    "FilmError",
+    "FilmPart",
     "OwnClasses",
     "OwnPrediction",
     "PictureVectors",

@@ -36,6 +36,7 @@ from vit_demo.contract.features import (
     SegmentMethod,
     TokenNorms,
 )
+from vit_demo.contract.film import FilmPart
 from vit_demo.contract.own_classes import OwnClasses, OwnPrediction, PictureVectors
 from vit_demo.contract.predict import Neighbours, Prediction
 from vit_demo.contract.relevance import (
@@ -91,6 +92,12 @@ class ExplainerProtocol(Protocol):
         layer: int = -1,
         basis: np.ndarray | None = None,
     ) -> LiveFrame: ...
+
+    def film_part(
+        self, frames: np.ndarray, model: str, size: SizeChoice = NATIVE_SIZE, layer: int = -1
+    ) -> FilmPart: ...
+
+    def film_colours(self, features: Sequence[np.ndarray]) -> np.ndarray: ...
 
     def depth(
         self, image: np.ndarray, model: str, size: SizeChoice = NATIVE_SIZE, keep_pass: bool = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -51,7 +52,7 @@ class View(gr.HTML):
 
     def postprocess(self, value: dict | None) -> ViewData | None:
         """{"picture": (H, W, 3) uint8 or None, "files": {name: bytes}, "data": {…}} → what the browser gets. A file's
-        name without an end is that of packed arrays."""
+        name without an end is that of packed arrays; what `kept` has written before may stand for its bytes."""
         if value is None:
             return None
         picture, files = value.get("picture"), value.get("files") or {}
@@ -61,8 +62,12 @@ class View(gr.HTML):
             data=value["data"],
         )
 
-    def _file(self, name: str, content: bytes) -> FileData:
-        return FileData(path=str(cached_file(content, name, self.GRADIO_CACHE)))
+    def _file(self, name: str, content: bytes | Path) -> FileData:
+        return FileData(path=str(content if isinstance(content, Path) else self.kept(name, content)))
+
+    def kept(self, name: str, content: bytes) -> Path:
+        """Writes a file that several values name."""
+        return cached_file(content, name, self.GRADIO_CACHE)
 
     def api_info(self) -> dict[str, str]:
         return {"type": "object"}

@@ -9,6 +9,7 @@ from vit_demo.ui.tabs import (
     draw,
     embeddings,
     features,
+    film,
     glossary,
     lessons,
     own_classes,
@@ -20,7 +21,7 @@ from vit_demo.ui.tabs import (
 
 GROUPS = (
     Group("learn", (walk.TAB, lessons.TAB, glossary.TAB)),
-    Group("look", (predict.TAB, attention.TAB, relevance.TAB, depth.TAB)),
+    Group("look", (predict.TAB, attention.TAB, relevance.TAB, depth.TAB, film.TAB)),
     Group("know", (embeddings.TAB, features.TAB, own_classes.TAB)),
     Group("change", (what_if.TAB, compare.TAB)),
     Group("draw", (draw.TAB,)),

@@ -8,7 +8,7 @@ import { controlsOf, finder, follow } from "../../kit/view.js";
 import { fill, percent, signed, translate } from "../../kit/words.js";
 import { Camera } from "./camera.js";
 import { Pace, rgbOf, textOf } from "./frames.js";
-import { mountHeads } from "./heads.js";
+import { mountHeads } from "../../kit/heads.js";
 import { ALL_HEADS } from "./state.js";
 
 /** @typedef {import("../../kit/maps.js").Place} Place */

@@ -8,7 +8,7 @@ import { makeStage, markCell, middleOf, shapeStage } from "../../kit/stage.js";
 import { controlsOf, finder } from "../../kit/view.js";
 import { fill, percent, signed, translate } from "../../kit/words.js";
 import { columnOf, cosinesOf, distancePx, entropyBits, fused, rowOf, sumOf, together, tokenNumber } from "../../kit/explore.js";
-import { HEAD_COLOURS, mountHeads } from "./heads.js";
+import { HEAD_COLOURS, mountHeads } from "../../kit/heads.js";
 import { ALL_HEADS, Explorer } from "./state.js";
 import { mountWall } from "./wall.js";
 

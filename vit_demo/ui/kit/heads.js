@@ -1,6 +1,6 @@
 // The buttons of all heads, each with its map: before them one for the mean of all.
 
-import { make, paint } from "../../kit/canvas.js";
+import { make, paint } from "./canvas.js";
 
 // Six colours of Okabe and Ito (2008) that colour-blind eyes can tell apart.
 export const HEAD_COLOURS = [[230, 159, 0], [86, 180, 233], [0, 158, 115], [240, 228, 66], [213, 94, 0], [204, 121, 167]];
