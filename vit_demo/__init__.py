@@ -31,6 +31,7 @@ _HOME = {
     "features_html": "vit_demo.notebook",
     "compare_html": "vit_demo.notebook",
     "show": "vit_demo.notebook",
+    "Snapshots": "vit_demo.snapshots",
     "launch": "vit_demo.notebook",
 }
 

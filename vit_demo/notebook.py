@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vit_demo.contract import MOST_COMPARED, NATIVE_SIZE, SizeChoice
@@ -90,6 +90,24 @@ def compare_html(
     state = _state(explainer, as_rgb(image), models[0], size, language)
     names = [state.model, *(_named(state.explainer, one) for one in models[1:])]
     return compare_models(state, names, depth)
+
+
+def learning_html(
+    image: Picture,
+    moments: Sequence[tuple[int, Model]],
+    measured: Mapping[str, Sequence[tuple[float, float]]] = {},
+    size: SizeChoice = NATIVE_SIZE,
+    language: str = "en",
+    explainer: Explainer | None = None,
+) -> str:
+    """States of one model while it learned, on one picture, under one slider, as one HTML file: attention of every
+    head, position embeddings, filters, answers. `moments` are steps and models, the earliest first, `measured` curves
+    by name as (step, value). `vit_demo.Snapshots` collects both. Errors as for `explorer_html`."""
+    from vit_demo.ui.tabs.draw.file import training_file
+
+    explainer = explainer or Explainer()
+    named = [(step, _named(explainer, model)) for step, model in moments]
+    return training_file(explainer, named, as_rgb(image), size, measured, language)
 
 
 VIEWS = {"attention": explorer_html, "features": features_html, "compare": compare_html}

@@ -26,16 +26,17 @@ export function rgbaOf(ink) {
 }
 
 /**
- * Similarity of every position as one picture: a tile for each, rows·cols tiles of rows·cols values with gaps of one.
- * Gives values and a mask that is 0 in the gaps.
+ * Similarity of positions as one picture: a tile for each of `tiles`, evenly chosen among the positions, of rows·cols
+ * values, with gaps of one. Gives values and a mask that is 0 in the gaps.
  * @param {Numbers} matrix @param {number} rows @param {number} cols
+ * @param {{ rows: number, cols: number }} [tiles] a tile for every position without it
  */
-export function tilePicture(matrix, rows, cols) {
-  const height = rows * (rows + 1) - 1, width = cols * (cols + 1) - 1, count = rows * cols;
+export function tilePicture(matrix, rows, cols, tiles = { rows, cols }) {
+  const height = tiles.rows * (rows + 1) - 1, width = tiles.cols * (cols + 1) - 1, count = rows * cols;
   const values = new Float32Array(height * width), mask = new Uint8Array(height * width);
-  for (let t = 0; t < count; t++)
+  for (let t = 0; t < tiles.rows * tiles.cols; t++)
     for (let i = 0; i < count; i++) {
-      const y = Math.floor(t / cols) * (rows + 1) + Math.floor(i / cols), x = (t % cols) * (cols + 1) + i % cols;
+      const y = Math.floor(t / tiles.cols) * (rows + 1) + Math.floor(i / cols), x = (t % tiles.cols) * (cols + 1) + i % cols;
       values[y * width + x] = matrix[t * count + i];
       mask[y * width + x] = 1;
     }

@@ -4,15 +4,16 @@
 import { make, paint, paintScale } from "../../kit/canvas.js";
 import { TABLES } from "../../kit/colours.js";
 import { fetchArrays } from "../../kit/files.js";
-import { bytesOf, coloursOf, largest, mapOf } from "../../kit/maps.js";
+import { bytesOf, largest, mapOf } from "../../kit/maps.js";
 import { cellsOf } from "../../kit/stage.js";
 import { finder, follow } from "../../kit/view.js";
 import { fill, percent, translate } from "../../kit/words.js";
-import { rgbaOf, tilePicture } from "./ink.js";
+import { rgbaOf } from "./ink.js";
 import { mountCurves } from "./curves.js";
+import { paintFilters, paintHeads, paintPositions } from "./learned.js";
 import { makePad } from "./pad.js";
 
-const PLAY_MS = 1100, FILTERS_ACROSS = 8;
+const PLAY_MS = 1100;
 
 /** @typedef {import("../../kit/files.js").Arrays} Arrays */
 /**
@@ -125,22 +126,10 @@ export function mount(host) {
   /** @param {Reading} reading @param {Record<string, string>} words */
   function drawHeads(reading, words) {
     const [, layers, heads, rows, cols] = reading.shape, own = input("own").checked, box = find(".vd-draw-heads");
-    if (box.children.length !== layers * heads) {
-      box.style.setProperty("--heads", String(heads));
-      box.replaceChildren(...Array.from({ length: layers * heads }, () => {
-        const figure = make("figure", "");
-        make("canvas", "", figure).setAttribute("role", "img");
-        make("figcaption", "", figure);
-        return figure;
-      }));
-    }
-    [...box.children].forEach((figure, i) => {
-      const map = reading.maps[moment * layers * heads + i], within = finder(/** @type {HTMLElement} */ (figure));
+    paintHeads(box, layers, heads, rows, cols, (i) => {
+      const map = reading.maps[moment * layers * heads + i];
       const facts = { layer: Math.floor(i / heads) + 1, head: i % heads + 1, share: percent(reading.prefix[moment][i], 0) };
-      const painted = /** @type {HTMLCanvasElement} */ (within("canvas"));
-      paint(painted, rows, cols, coloursOf(map, 0, own ? largest(map) : reading.top, TABLES.viridis));
-      painted.setAttribute("aria-label", fill(words.head_label, facts));
-      within("figcaption").textContent = fill(words.head, facts);
+      return { map, top: own ? largest(map) : reading.top, words: fill(words.head, facts), label: fill(words.head_label, facts) };
     });
     paintScale(canvas(".vd-scale"), TABLES.viridis);
     find(".vd-high").textContent = own ? words.each_own : percent(reading.top, 1) + " %";
@@ -177,34 +166,8 @@ export function mount(host) {
     curves.mark(epoch, epochs);
     find(".vd-draw-reached").textContent = epoch === 0 ? words.untrained
       : fill(words.reached, { accuracy: percent(still.held_accuracy[epoch - 1], 1), count: still.held_out[0] });
-    drawPositions(still, reading);
-    drawFilters(still);
-  }
-
-  /** @param {Arrays} still @param {Reading} reading */
-  function drawPositions(still, reading) {
-    const count = still.similarity.shape[1] ** 2, limit = still.position_limit[0];  // one scale for all moments
-    const values = Float32Array.from(still.similarity.subarray(moment * count, (moment + 1) * count), (step) => step / 127);
-    const tiles = tilePicture(values, reading.shape[3], reading.shape[4]);
-    paint(canvas(".vd-draw-positions"), tiles.height, tiles.width,
-      coloursOf(tiles.values, -limit, limit, TABLES.diverging, tiles.mask));
-    paintScale(canvas(".vd-draw-positions-scale"), TABLES.diverging);
-    find(".vd-draw-positions-low").textContent = "−" + limit.toFixed(1);
-    find(".vd-draw-positions-high").textContent = limit.toFixed(1);
-  }
-
-  /** @param {Arrays} still */
-  function drawFilters({ filters }) {
-    const [, count, side] = filters.shape, cols = Math.min(FILTERS_ACROSS, count), rows = Math.ceil(count / cols);
-    const width = cols * (side + 1) - 1, height = rows * (side + 1) - 1, rgba = new Uint8ClampedArray(4 * width * height);
-    for (let f = 0; f < count; f++)
-      for (let i = 0; i < side * side; i++) {
-        const y = Math.floor(f / cols) * (side + 1) + Math.floor(i / side), x = (f % cols) * (side + 1) + i % side;
-        const k = 4 * (y * width + x);
-        rgba[k] = rgba[k + 1] = rgba[k + 2] = filters[(moment * count + f) * side * side + i];
-        rgba[k + 3] = 255;
-      }
-    paint(canvas(".vd-draw-filters"), height, width, rgba);
+    paintPositions(find, still.similarity, moment, reading.shape[3], reading.shape[4], still.position_limit[0]);
+    paintFilters(canvas(".vd-draw-filters"), still.filters, moment);
   }
 
   // ------------------------------------------------------------------------------------------------- controls
