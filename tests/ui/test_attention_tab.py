@@ -131,4 +131,4 @@ def test_other_failures_are_raised(state, explainer):
 @pytest.mark.parametrize("token", ["0,1", "reg1", "../../etc,passwd", "<b>"])
 def test_file_names_hold_nothing_that_a_visitor_wrote(state, token):
     for name in attention.download(state(selection=Selection(token=token))).files:
-        assert re.fullmatch(r"attention-[a-z0-9-]+\.(png|npz|gif)", name)
+        assert re.fullmatch(r"attention-[a-z0-9-]+\.(png|pdf|npz|gif)", name)

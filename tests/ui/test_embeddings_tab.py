@@ -363,7 +363,8 @@ def test_what_is_taken_away_are_the_numbers_shown(state):
 
 def test_a_model_without_positions_takes_its_filters_away(state):
     state.explainer.errors["position_similarity"] = DemoError("embeddings.no_positions", title="Fake")
-    assert set(embeddings.download(state).files) == {"patch_filters.png", "what_embeddings_know.npz"}
+    files = {"patch_filters.png", "patch_filters.pdf", "what_embeddings_know.npz"}
+    assert set(embeddings.download(state).files) == files
     state.explainer.errors["position_similarity"] = ModelError("models.offline", name="x")
     with pytest.raises(ModelError):
         embeddings.download(state)

@@ -350,6 +350,9 @@ def test_what_is_taken_away_opens_and_the_lines_run(state, explainer, image, tal
                 for key in arrays:
                     axes = str(numbers[f"axes_{key}"]).split(",")
                     assert len(axes) == numbers[key].ndim, (key, axes)
+        elif name.endswith(".pdf"):
+            assert content.startswith(b"%PDF")
+            assert name.replace(".pdf", ".png") in parcel.files
         else:
             with Image.open(io.BytesIO(content)) as picture:
                 picture.load()

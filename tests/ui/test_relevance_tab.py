@@ -256,7 +256,7 @@ def test_every_method_has_its_formula_paper_and_weakness_in_both_languages():
 
 def test_what_is_taken_away_are_the_maps_and_lines_that_compile(state):
     parcel = relevance.download(state, 1, fusion="max", discard=0.5, start=2, baseline="blur")
-    assert set(parcel.files) == {"relevance-maps.png", "relevance-maps.npz"}
+    assert set(parcel.files) == {f"relevance-maps.{end}" for end in ("png", "pdf", "npz")}
     kept = np.load(io.BytesIO(parcel.files["relevance-maps.npz"]), allow_pickle=False)
     info = state.explainer.targets(*state.picture).info
     for method in QUICK_METHODS:

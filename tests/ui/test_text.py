@@ -148,7 +148,7 @@ def test_every_phrase_on_a_component_exists():
 def test_every_string_that_looks_like_a_phrase_is_one():
     """Also a reason or a note in a table. Checkpoints' own names begin with attention and embeddings: not looked at."""
     looks = re.compile(rf"({'|'.join(sorted(TOPICS - {'attention', 'embeddings'}))})\.\w*[a-z0-9]")
-    files = re.compile(r".*\.(py|js|html|css|json|jpg|pth|npz|png)")
+    files = re.compile(r".*\.(py|js|html|css|json|jpg|pth|npz|png|pdf)")
     found = {text for text in strings() if looks.fullmatch(text) and not files.fullmatch(text)}
     assert found - set(phrases("en")) == set()
 

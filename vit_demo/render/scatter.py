@@ -8,8 +8,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 WIDTH, HEIGHT = 380, 250  # units of the view box
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 10, 26  # of the axes
@@ -103,10 +107,17 @@ def _dots(one: Series, index: int, across, down) -> str:
 def scatter_picture(series: Sequence[Series], guides: Sequence[float] = (), dpi: int = 150) -> np.ndarray:
     """The same figure as pixels, (H, W, 3) uint8 on white, for those who want to take it away."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(scatter_figure(series, guides, dpi))
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def scatter_figure(series: Sequence[Series], guides: Sequence[float] = (), dpi: int = 150) -> Figure:
+    """The same as a figure of matplotlib."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH / 75, HEIGHT / 75), dpi=dpi, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     for index, one in enumerate(series):
         if not one.values.size:
@@ -119,8 +130,7 @@ def scatter_picture(series: Sequence[Series], guides: Sequence[float] = (), dpi:
         axes.axhline(value, color="#555", linestyle="--", linewidth=1)
     axes.set_ylim(bottom=0)
     axes.spines[["top", "right"]].set_visible(False)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    return figure
 
 
 def colour_of(index: int) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from vit_demo.contract import DemoError, ExplainerProtocol, SizeChoice
 from vit_demo.gallery import Example
+from vit_demo.render.paper import paper_language
 from vit_demo.text import class_name, say
 from vit_demo.ui.kit.inputs import language_of, size_of
 from vit_demo.ui.kit.reader import Picture
@@ -93,6 +94,11 @@ class PageState:
         if self.size.keep_shape:
             link["keep"] = "1"
         return {**link, "example": self.example} if self.example else link
+
+    @property
+    def on_paper(self) -> PageState:
+        """The same in a language that this machine can write in a figure."""
+        return replace(self, language=paper_language(self.language))
 
     def class_name(self, name: str) -> str:
         """A class as the page's language calls it."""

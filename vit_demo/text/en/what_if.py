@@ -185,4 +185,8 @@ WORDS = {
     "refused": "This change does not fit the model: {reason}.",
     "no_other": "States are patched in from a second picture. Give one.",
     "no_such_scan": "There is no {name}. There are {names}.",
+    "paper_saw": "what the model saw",
+    "paper_before": "before",
+    "paper_after": "after",
+    "paper_difference": "after less before",
 }

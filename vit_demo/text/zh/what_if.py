@@ -168,4 +168,8 @@ WORDS = {
     "refused": "这个改动不适用于该模型：{reason}。",
     "no_other": "要换入另一张图片的状态，请给出第二张图片。",
     "no_such_scan": "没有 {name}。可用的有：{names}。",
+    "paper_saw": "模型看到的图片",
+    "paper_before": "改变前",
+    "paper_after": "改变后",
+    "paper_difference": "改变后减改变前",
 }

@@ -11,6 +11,7 @@ from PIL import Image
 
 from vit_demo.contract import DemoError, HeadMaps, LayerTensors, ModelCard, RunInfo, TokenQuery, Wall
 from vit_demo.render.overlay import head_sheet, overlay
+from vit_demo.render.paper import Panel, paper_pdf
 from vit_demo.text import say
 from vit_demo.ui.kit.binary import features_file, layer_file, pack_arrays, packed_layer_bytes
 from vit_demo.ui.kit.download import Download, download_block, gif_bytes, npz_bytes, python_lines
@@ -149,6 +150,7 @@ def download(state: PageState) -> Download:
     return Download(
         files={
             f"{stem}.png": png_bytes(_sheet(maps, state.selection.head)),
+            f"{stem}.pdf": paper_pdf(_panels(state.on_paper, maps)),
             f"attention-{name}.npz": npz_bytes(numbers, axes),
             f"attention-layers-{name}.gif": gif_bytes([_over(one, state.selection.head) for one in layers]),
         },
@@ -179,6 +181,14 @@ def _over(maps: HeadMaps, head: int | None) -> np.ndarray:
     """The picture with one head's map, or the mean's, each on its own scale from 0."""
     values = maps.maps.mean(axis=0) if head is None else maps.maps[min(head, len(maps.maps) - 1)]
     return overlay(maps.picture, values, (0.0, float(values.max())))
+
+
+def _panels(state: PageState, maps: HeadMaps) -> list[Panel]:
+    """The mean and every head over the picture, each on its own scale."""
+    named = [(state.say("attention.mean_of_heads"), maps.maps.mean(axis=0))]
+    named += [(state.say("attention.head", number=i), one) for i, one in enumerate(maps.maps, start=1)]
+    scale = state.say("attention.scale")
+    return [Panel(name, maps.picture, values, (0.0, float(values.max())), scale=scale) for name, values in named]
 
 
 def _sheet(maps: HeadMaps, head: int | None) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 
 from vit_demo.contract import MOST_COMPARED, RunInfo
 from vit_demo.render.overlay import enlarge
+from vit_demo.render.paper import Panel, paper_pdf
 from vit_demo.ui.captions import model_choices
 from vit_demo.ui.kit.choices import LenientDropdown, LenientRadio
 from vit_demo.ui.kit.download import Download, download_block, npz_bytes, python_lines
@@ -30,6 +31,7 @@ from vit_demo.ui.tabs.compare.columns import (
     curves_html,
     filled,
     size_for,
+    title_of,
 )
 from vit_demo.ui.tabs.compare.file import compare_file, packed_bytes
 
@@ -220,7 +222,17 @@ def download(state: PageState, models: object, second: object, other: object, de
         "for one in answer.agreements:",
         "    print(one.title, one.other_title, one.values.shape)  # layers, layers",
     )
-    return Download({"compare.png": png_bytes(_sheet(columns)), "compare.npz": npz_bytes(arrays, axes)}, code)
+    files = {"compare.png": png_bytes(_sheet(columns)), "compare.npz": npz_bytes(arrays, axes)}
+    if shown := [column for column in columns if column.tensors is not None]:
+        files["compare.pdf"] = paper_pdf(_panels(state.on_paper, shown), across=len(shown))
+    return Download(files, code)
+
+
+def _panels(state: PageState, columns: list[Column]) -> list[Panel]:
+    """Every picture as its model saw it under its name, and below the colours of its patches."""
+    seen = [Panel(title_of(state, one), one.tensors.picture) for one in columns if one.tensors]
+    colours = [np.zeros((1, 1, 3)) if one.colours is None else np.clip(one.colours, 0, 1) for one in columns]
+    return [*seen, *(Panel("", np.round(255 * one).astype(np.uint8)) for one in colours)]
 
 
 def _sheet(columns: list[Column]) -> np.ndarray:

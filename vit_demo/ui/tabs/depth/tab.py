@@ -9,7 +9,8 @@ import numpy as np
 
 from vit_demo.contract import DemoError, LayerHeadTable
 from vit_demo.grid import PatchGrid
-from vit_demo.render.scatter import COLOURS, scatter_picture
+from vit_demo.render.paper import pdf_bytes
+from vit_demo.render.scatter import COLOURS, scatter_figure, scatter_picture
 from vit_demo.ui.kit.choices import LenientDropdown
 from vit_demo.ui.kit.download import Download, download_block, npz_bytes, python_lines
 from vit_demo.ui.kit.html import note, png_bytes, progress_html
@@ -129,9 +130,10 @@ def download(state: PageState, models: object, renormalised: object, scope: obje
     files = {"attention_over_depth.npz": npz_bytes(arrays, axes)}
     for panel in panels(bool(renormalised)):
         if any(has(table, panel) for table in tables):
-            drawn = scatter_picture(series_of(state, panel, tables), guides_of(panel, tables))
+            shown = series_of(state, panel, tables), guides_of(panel, tables)
             files[f"{panel.column}.svg"] = panel_svg(state, panel, tables).encode()
-            files[f"{panel.column}.png"] = png_bytes(drawn)
+            files[f"{panel.column}.png"] = png_bytes(scatter_picture(*shown))
+            files[f"{panel.column}.pdf"] = pdf_bytes(scatter_figure(*shown))
     code = python_lines(
         state,
         "table = explainer.depth(picture, model, size)",

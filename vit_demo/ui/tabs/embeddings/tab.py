@@ -12,6 +12,7 @@ from vit_demo.grid import PatchGrid
 from vit_demo.render.charts import Line, keys, line_chart
 from vit_demo.render.colour import DIVERGING
 from vit_demo.render.figures import filter_sheet, similarity_tiles, tile_positions
+from vit_demo.render.paper import Panel, paper_pdf
 from vit_demo.render.scatter import Series, scatter_svg
 from vit_demo.text import say
 from vit_demo.ui.kit.download import Download, download_block, npz_bytes, python_lines
@@ -260,7 +261,11 @@ def download(state: PageState) -> Download:
     parts = state.explainer.input_parts(*state.picture)
     arrays = {"filters": filters.filters, "explained": filters.explained, "content_norm": parts.content}
     axes = {"filters": "component, row, column, channel", "explained": "component", "content_norm": "row, column"}
-    files = {"patch_filters.png": png_bytes(filter_sheet(filters.filters))}
+    shown = [np.clip(one * 255 + 0.5, 0, 255).astype(np.uint8) for one in filters.filters]
+    files = {
+        "patch_filters.png": png_bytes(filter_sheet(filters.filters)),
+        "patch_filters.pdf": paper_pdf([Panel("", one) for one in shown], across=7),
+    }
     body = ["filters = explainer.filters(model)", "parts = explainer.input_parts(picture, model, size)"]
     try:
         similarity = state.explainer.position_similarity(model, size, image)
@@ -275,6 +280,7 @@ def download(state: PageState) -> Download:
         table = "viridis" if similarity.kind == "rope" else DIVERGING
         tiles = similarity_tiles(similarity.matrix, similarity.grid, similarity.limits, table)
         files["position_similarity.png"] = png_bytes(tiles)
+        files["position_similarity.pdf"] = paper_pdf([Panel("", tiles)])
         body += ["similarity = explainer.position_similarity(model, size, picture)", "print(similarity.matrix.shape)"]
     files["what_embeddings_know.npz"] = npz_bytes(arrays, axes)
     return Download(files, python_lines(state, *body, "print(filters.filters.shape, parts.content.shape)"))

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 from vit_demo.contract import Correspondences
 from vit_demo.render.colour import DIVERGING, colourise
 from vit_demo.render.overlay import enlarge
+from vit_demo.render.paper import Panel, paper_pdf
 from vit_demo.ui.kit.download import Download, gif_bytes, npz_bytes, python_lines
 from vit_demo.ui.kit.html import png_bytes
 from vit_demo.ui.state import PageState
@@ -30,14 +31,19 @@ def _colours(state: PageState, choices: Choices, layer: int) -> Download:
     how = dict(layer=layer, facet=choices.facet, method=choices.method)
     how |= dict(foreground=choices.foreground, flip=choices.flip)
     found = state.explainer.pca((state.image, *choices.more), state.model, state.size, **how)
-    panels, numbers, axes = [], {"explained": found.explained}, {"explained": "component"}
+    panels, pairs, numbers, axes = [], [], {"explained": found.explained}, {"explained": "component"}
     for i, (picture, colours) in enumerate(zip(found.pictures, found.colours, strict=True)):
         large = enlarge((colours * 255 + 0.5).astype(np.uint8), *picture.shape[:2])
+        pairs.append((picture, large))
         panels.append(np.hstack([picture, np.full((len(picture), GAP_PX, 3), 255, np.uint8), large]))
         numbers |= {f"colours_{i}": colours, f"foreground_{i}": found.foreground[i]}
         axes |= {f"colours_{i}": "row, column, red green blue", f"foreground_{i}": "row, column"}
     return Download(
-        files={"features-pca.png": png_bytes(_stacked(panels)), "features-pca.npz": npz_bytes(numbers, axes)},
+        files={
+            "features-pca.png": png_bytes(_stacked(panels)),
+            "features-pca.pdf": paper_pdf([Panel("", panel) for pair in pairs for panel in pair], across=2),
+            "features-pca.npz": npz_bytes(numbers, axes),
+        },
         code=python_lines(
             state,
             f"found = explainer.pca([picture], model, size, {_arguments(how)})",
@@ -69,6 +75,7 @@ def _segments(state: PageState, choices: Choices, layer: int) -> Download:
         numbers, axes = numbers | {"cut": found.cut}, axes | {"cut": "row, column"}
     files = {
         "features-segments.png": png_bytes(segment_picture(found)),
+        "features-segments.pdf": paper_pdf([Panel("", found.picture), Panel("", segment_picture(found))]),
         "features-segments.npz": npz_bytes(numbers, axes),
     }
     for label in range(found.count) if found.method == "kmeans" else [1]:
@@ -93,6 +100,7 @@ def _norms(state: PageState, choices: Choices, layer: int) -> Download:
     return Download(
         files={
             "features-norms.png": png_bytes(np.hstack([found.picture, large])),
+            "features-norms.pdf": paper_pdf([Panel("", found.picture), _norms_panel(at)]),
             "features-norms.npz": npz_bytes(numbers, dict(zip(names, axes, strict=True))),
         },
         code=python_lines(
@@ -101,6 +109,10 @@ def _norms(state: PageState, choices: Choices, layer: int) -> Download:
             "print(found.threshold, found.outliers.sum())  # how long is far out, how many patches are",
         ),
     )
+
+
+def _norms_panel(norms: np.ndarray) -> Panel:
+    return Panel("", None, norms, (float(norms.min()), float(norms.max())))
 
 
 def _evolution(state: PageState, choices: Choices, layer: int) -> Download:
@@ -134,7 +146,11 @@ def _pairs(state: PageState, choices: Choices, layer: int) -> Download:
     numbers = {"first": found.first, "second": found.second, "cosines": found.cosines}
     axes = {"first": "pair, row and column", "second": "pair, row and column", "cosines": "pair"}
     return Download(
-        files={"features-pairs.png": png_bytes(drawn_pairs(found)), "features-pairs.npz": npz_bytes(numbers, axes)},
+        files={
+            "features-pairs.png": png_bytes(drawn_pairs(found)),
+            "features-pairs.pdf": paper_pdf([pairs_panel(found)], across=1),
+            "features-pairs.npz": npz_bytes(numbers, axes),
+        },
         code=python_lines(
             state,
             'second = Image.open("second.jpg")',
@@ -146,13 +162,23 @@ def _pairs(state: PageState, choices: Choices, layer: int) -> Download:
 
 def drawn_pairs(found: Correspondences) -> np.ndarray:
     """Both pictures side by side at the first one's height, a line for each pair, (H, W, 3) uint8."""
+    panel = pairs_panel(found)
+    sheet = Image.fromarray(panel.picture)
+    pen = ImageDraw.Draw(sheet)
+    for *ends, colour in panel.lines:
+        pen.line(ends, fill="white", width=5)
+        pen.line(ends, fill=colour, width=3)
+        for x, y in ends:
+            pen.ellipse((x - 5, y - 5, x + 5, y + 5), fill=colour, outline="white", width=2)
+    return np.asarray(sheet)
+
+
+def pairs_panel(found: Correspondences) -> Panel:
+    """The same as a panel: the pictures, and the lines between the middles of patches."""
     tall = found.pictures[0].shape[0]
     sides = [Image.fromarray(p).resize((round(p.shape[1] * tall / p.shape[0]), tall)) for p in found.pictures]
-    sheet = Image.new("RGB", (sides[0].width + GAP_PX + sides[1].width, tall), "white")
-    lefts = 0, sides[0].width + GAP_PX
-    pen = ImageDraw.Draw(sheet)
-    for side, left in zip(sides, lefts, strict=True):
-        sheet.paste(side, (left, 0))
+    gap = np.full((tall, GAP_PX, 3), 255, np.uint8)
+    lefts, lines = (0, sides[0].width + GAP_PX), []
     for i in range(len(found.cosines)):
         ends = []
         for places, saliency, side, left in zip(
@@ -160,12 +186,9 @@ def drawn_pairs(found: Correspondences) -> np.ndarray:
         ):
             rows, cols = saliency.shape
             ends.append((left + side.width * (places[i, 1] + 0.5) / cols, tall * (places[i, 0] + 0.5) / rows))
-        colour = tuple(SEGMENT_COLOURS[i % len(SEGMENT_COLOURS)].tolist())
-        pen.line(ends, fill="white", width=5)
-        pen.line(ends, fill=colour, width=3)
-        for x, y in ends:
-            pen.ellipse((x - 5, y - 5, x + 5, y + 5), fill=colour, outline="white", width=2)
-    return np.asarray(sheet)
+        red, green, blue = SEGMENT_COLOURS[i % len(SEGMENT_COLOURS)].tolist()
+        lines.append((ends[0], ends[1], f"#{red:02x}{green:02x}{blue:02x}"))
+    return Panel("", np.hstack([np.asarray(sides[0]), gap, np.asarray(sides[1])]), lines=tuple(lines))
 
 
 def _alike(state: PageState, choices: Choices, layer: int) -> Download:

@@ -12,6 +12,7 @@ from vit_demo.contract import BASELINES, Relevance, RelevanceMap, RelevanceOptio
 from vit_demo.contract.relevance import LONG_METHODS, QUICK_METHODS
 from vit_demo.render.colour import DIVERGING
 from vit_demo.render.overlay import enlarge, overlay
+from vit_demo.render.paper import Panel, paper_pdf
 from vit_demo.ui.kit.choices import LenientDropdown, LenientRadio, LenientSlider
 from vit_demo.ui.kit.download import Download, download_block, npz_bytes, python_lines
 from vit_demo.ui.kit.html import png_bytes, progress_html
@@ -291,8 +292,21 @@ def download(state: PageState, target: object, **options) -> Download:
         "maps = {made.method: made.values for made in answer.maps}",
         "print({method: values.shape for method, values in maps.items()})  # (rows, columns)",
     )
-    files = {"relevance-maps.png": png_bytes(sheet(answer)), "relevance-maps.npz": npz_bytes(arrays, axes)}
+    files = {
+        "relevance-maps.png": png_bytes(sheet(answer)),
+        "relevance-maps.pdf": paper_pdf(paper_panels(state.on_paper, answer)),
+        "relevance-maps.npz": npz_bytes(arrays, axes),
+    }
     return Download(files, code)
+
+
+def paper_panels(state: PageState, answer: Relevance) -> list[Panel]:
+    """Every map over the picture, with its method's name and its own scale."""
+    panels = [Panel(answer.name if answer.name.isascii() else "", answer.picture)]
+    for made in answer.maps:
+        limits, table = limits_of(made.values, made.signed), DIVERGING if made.signed else "viridis"
+        panels.append(Panel(state.say(f"relevance.method_{made.method}"), answer.picture, made.values, limits, table))
+    return panels
 
 
 def sheet(answer: Relevance) -> np.ndarray:

@@ -11,7 +11,9 @@ import numpy as np
 
 from vit_demo.contract import SCANS, SEARCHES, DemoError, RunInfo, Scan, TokenQuery, WhatIf
 from vit_demo.edits import NO_EDITS, Edits
+from vit_demo.render.colour import DIVERGING
 from vit_demo.render.overlay import before_and_after
+from vit_demo.render.paper import Panel, paper_pdf
 from vit_demo.ui.kit.choices import LenientRadio
 from vit_demo.ui.kit.download import Download, download_block, npz_bytes, python_lines
 from vit_demo.ui.kit.html import note, png_bytes, progress_html
@@ -293,6 +295,7 @@ def download(state: PageState, edits: object, other: object) -> Download:
         arrays |= {"maps_before": answer.maps_before, "maps_after": answer.maps_after}
         axes |= dict.fromkeys(("maps_before", "maps_after"), "head, row, column")
         files["what-if-maps.png"] = png_bytes(_sheet(answer.picture, answer.maps_before, answer.maps_after))
+        files["what-if-maps.pdf"] = paper_pdf(_panels(state.on_paper, answer))
     files["what-if.npz"] = npz_bytes(arrays, axes)
     second = ['other = picture  # your second picture: Image.open("…")'] if answer.edits.patch_in else []
     code = python_lines(
@@ -304,6 +307,19 @@ def download(state: PageState, edits: object, other: object) -> Download:
         "print(list(zip(answer.names, answer.before, answer.after)))",
     )
     return Download(files, code)
+
+
+def _panels(state: PageState, answer: WhatIf) -> list[Panel]:
+    """What the model saw, the mean over heads before and after, on one scale, and after less before."""
+    before, after = (one.mean(axis=0) for one in (answer.maps_before, answer.maps_after))  # type: ignore[union-attr]
+    top, apart = float(np.nanmax([before, after])), float(np.nanmax(np.abs(after - before))) or 1.0
+    scale, picture = state.say("attention.scale"), answer.picture
+    return [
+        Panel(state.say("what_if.paper_saw"), answer.seen),
+        Panel(state.say("what_if.paper_before"), picture, before, (0.0, top), scale=scale),
+        Panel(state.say("what_if.paper_after"), picture, after, (0.0, top), scale=scale),
+        Panel(state.say("what_if.paper_difference"), picture, after - before, (-apart, apart), DIVERGING, scale=scale),
+    ]
 
 
 def _sheet(picture: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
