@@ -28,14 +28,15 @@ HEIGHT_PX = 900
 def explorer_html(
     image: Picture,
     model: Model = "",
-    size: SizeChoice = NATIVE_SIZE,
+    size: SizeChoice | int = NATIVE_SIZE,
     layers: Sequence[int] | None = None,
     language: str = "en",
     explainer: Explainer | None = None,
 ) -> str:
     """The interactive explorer of attention as one HTML file: hover, hold, compare, every head of every layer, without
     a server and without a request. `model` is a name ("" for the best on this machine), what `load_model` or
-    `from_module` gave, or a module of timm, transformers or torchvision itself; `layers` (from 0) None: all of them.
+    `from_module` gave, or a module of timm, transformers or torchvision itself; `size` the shorter side in pixels or a
+    SizeChoice; `layers` (from 0) None: all of them.
 
     About 5 MB for all layers of ViT-S/16 at 224 px, 33 MB for ViT-S/14 at 518 px. Raises DemoError for a picture or
     model that cannot be had, ValueError for layers that there are not.
@@ -44,13 +45,13 @@ def explorer_html(
 
     explainer = explainer or Explainer()
     name = _named(explainer, model)
-    return explorer_file(explainer, as_rgb(image), name, size, layers, language)
+    return explorer_file(explainer, as_rgb(image), name, _size(size), layers, language)
 
 
 def features_html(
     images: Picture | Sequence[Picture],
     model: Model = "",
-    size: SizeChoice = NATIVE_SIZE,
+    size: SizeChoice | int = NATIVE_SIZE,
     layer: int | None = None,
     language: str = "en",
     explainer: Explainer | None = None,
@@ -67,16 +68,16 @@ def features_html(
     at = depth - 1 if layer is None else layer
     if not 0 <= at < depth:
         raise ValueError(f"layers are numbers from 0 to {depth - 1}")
-    found = state.explainer.pca(pictures, state.model, size, at, **how)
+    found = state.explainer.pca(pictures, state.model, state.size, at, **how)
     facet = found.facet
-    patches = [state.explainer.patch_features(one, state.model, size, at, facet) for one in pictures]
+    patches = [state.explainer.patch_features(one, state.model, state.size, at, facet) for one in pictures]
     return features_file(state, found, patches)
 
 
 def compare_html(
     image: Picture,
     models: Sequence[Model],
-    size: SizeChoice = NATIVE_SIZE,
+    size: SizeChoice | int = NATIVE_SIZE,
     depth: float = 1.0,
     language: str = "en",
     explainer: Explainer | None = None,
@@ -96,7 +97,7 @@ def learning_html(
     image: Picture,
     moments: Sequence[tuple[int, Model]],
     measured: Mapping[str, Sequence[tuple[float, float]]] = {},
-    size: SizeChoice = NATIVE_SIZE,
+    size: SizeChoice | int = NATIVE_SIZE,
     language: str = "en",
     explainer: Explainer | None = None,
 ) -> str:
@@ -107,19 +108,25 @@ def learning_html(
 
     explainer = explainer or Explainer()
     named = [(step, _named(explainer, model)) for step, model in moments]
-    return training_file(explainer, named, as_rgb(image), size, measured, language)
+    return training_file(explainer, named, as_rgb(image), _size(size), measured, language)
 
 
 VIEWS = {"attention": explorer_html, "features": features_html, "compare": compare_html}
 
 
-def _state(explainer: Explainer | None, image: np.ndarray, model: Model, size: SizeChoice, language: str) -> PageState:
+def _size(size: SizeChoice | int) -> SizeChoice:
+    return SizeChoice(size) if isinstance(size, int) else size
+
+
+def _state(
+    explainer: Explainer | None, image: np.ndarray, model: Model, size: SizeChoice | int, language: str
+) -> PageState:
     """What the page's views are made from, without a page."""
     from vit_demo.gallery import read_gallery
     from vit_demo.ui.state import PageState, Selection
 
     explainer = explainer or Explainer()
-    return PageState(explainer, read_gallery(), image, _named(explainer, model), size, Selection(), language)
+    return PageState(explainer, read_gallery(), image, _named(explainer, model), _size(size), Selection(), language)
 
 
 def _named(explainer: Explainer, model: Model) -> str:

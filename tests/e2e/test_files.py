@@ -137,7 +137,7 @@ def test_every_cell_runs(executed):
         for output in cell.get("outputs", [])
         if "text/html" in output.get("data", {})
     ]
-    assert len(shown) == 2
+    assert len(shown) == 3
     assert all("<iframe" in html for html in shown)
 
 
@@ -153,7 +153,7 @@ def test_hovering_works_in_the_html_export(executed, browser, tmp_path):
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(path.as_uri())
     frames = page.locator("iframe")
-    assert frames.count() == 2
+    assert frames.count() == 3
     for number in range(2):
         frames.nth(number).scroll_into_view_if_needed()
         inside = page.frame_locator("iframe").nth(number)
@@ -164,4 +164,10 @@ def test_hovering_works_in_the_html_export(executed, browser, tmp_path):
         stage.hover(position={"x": box["width"] * 0.05, "y": box["height"] * 0.05})
         inside.locator(".vd-explorer[data-token='0,0']").wait_for()
         assert explorer.get_attribute("data-ready") != "0"
+    frames.nth(2).scroll_into_view_if_needed()
+    training = page.frame_locator("iframe").nth(2)
+    training.locator(".vd-learn[data-moment='7']").wait_for()  # eight states, the last one first
+    training.locator("[name=moment]").fill("0")
+    training.locator(".vd-learn[data-moment='0']").wait_for()
+    assert training.locator(".vd-draw-heads canvas").count() == 16
     assert errors == []
