@@ -98,6 +98,10 @@ class ClusterExplainer(Explainer):
         self._ready.set()
         return model
 
+    @property
+    def takes_frames(self) -> bool:
+        return True
+
     def _ask_replica(self, question: Callable[..., Any], *args: Any) -> Any:
         with self._counting:
             if self._closing:

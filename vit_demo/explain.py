@@ -94,6 +94,12 @@ class Explainer(Questions):
         """Whether the first model is loaded."""
         return self._ready.is_set()
 
+    @property
+    def takes_frames(self) -> bool:
+        """Whether a camera's frames can be asked about one after the other: not on ZeroGPU, where each would wait for a
+        GPU of its own."""
+        return not self._runs_elsewhere
+
     def figures(self) -> contract.Figures:
         """What was asked so far and how long it took, who waits, and what is kept."""
         return self._made.figures() if self._made is not None else contract.Figures()

@@ -108,7 +108,11 @@ class Snapshots:
         return replace(state.loaded, model=copy.deepcopy(state.loaded.model).float())
 
     def html(
-        self, image: np.ndarray | Image.Image, size: SizeChoice | int = NATIVE_SIZE, language: str = "en", device: str = "cpu"
+        self,
+        image: np.ndarray | Image.Image,
+        size: SizeChoice | int = NATIVE_SIZE,
+        language: str = "en",
+        device: str = "cpu",
     ) -> str:
         """All states on one picture as one HTML file with a slider: where the class token looks in every head of every
         layer, position embeddings, filters, the best classes, and what was measured. Raises DemoError where there is no

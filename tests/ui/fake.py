@@ -109,6 +109,7 @@ class FakeExplainer:
         self.kind = "learned"
         self.planes = ("pca", "umap")
         self.cached = False
+        self.takes_frames = True
 
     @property
     def questions(self) -> list[str]:

@@ -64,6 +64,11 @@ def test_a_size_that_is_slow_is_offered_and_not_chosen(state, monkeypatch):
     assert [one["side"] for one in live.live_value(state())["data"]["sizes"]] == [48]
 
 
+def test_where_frames_are_not_taken_the_view_is_hidden(state, explainer):
+    explainer.takes_frames = False
+    assert live.live_value(state()) is None
+
+
 def test_a_picture_or_model_of_its_own_is_another_view(state, tall):
     keys = {live.live_value(one)["data"]["key"] for one in (state(), state(model=FEATURES), state(digest="another"))}
     assert len(keys) == 3

@@ -57,6 +57,9 @@ class ExplainerProtocol(Protocol):
     that it needs. Raises DemoError with a sentence for people. What a question means stands at the Explainer's method
     of its name; a test holds both, the answers' functions and the tests' fake to the same names and defaults."""
 
+    @property
+    def takes_frames(self) -> bool: ...
+
     def statuses(self) -> tuple[ModelStatus, ...]: ...
 
     def forget(self, visitor: str) -> None: ...

@@ -67,8 +67,10 @@ def wire(page: Page) -> None:
 # ------------------------------------------------------------------------------------------------------ for the browser
 
 
-def live_value(state: PageState) -> dict:
-    """What the view needs before a camera is opened."""
+def live_value(state: PageState) -> dict | None:
+    """What the view needs before a camera is opened; None, which hides it, where frames are not taken."""
+    if not state.explainer.takes_frames:
+        return None
     details = state.explainer.details(state.model)
     sizes = [option for option in details.sizes if option.rows * option.cols <= MOST_PATCHES] or [details.sizes[0]]
     quick = [option for option in sizes if option.rows * option.cols <= USUAL_PATCHES] or sizes[:1]
