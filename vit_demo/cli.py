@@ -83,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="measure against timm and transformers, interleaved in one run")
     bench.add_argument("--json", action="store_true")
     bench.add_argument("--rounds", type=int, default=12)
+    bench.add_argument("--page", action="store_true", help="only what a visitor of the page waits for, in Chromium")
     bench.set_defaults(command=_bench)
 
     load = commands.add_parser("load", help="a class of students on one server: how long they wait, what it needs")
@@ -228,8 +229,12 @@ def _epoch_line(report) -> None:
 
 
 def _bench(options: argparse.Namespace) -> None:
-    from vit_demo.benchmark import benchmark
+    from vit_demo.benchmark import benchmark, benchmark_page
+    from vit_demo.benchmark.page import RUNS
 
+    if options.page:
+        benchmark_page(RUNS, options.json)
+        return
     benchmark(rounds=max(1, options.rounds), as_json=options.json)
 
 

@@ -109,6 +109,7 @@ def test_chinese_phrases_are_not_the_english_ones():
         "predict.vote",
         "attention.prefix_share",
         "predict.rest",
+        "depth.percent",
         "what_if.mlp",
         "compare.viridis",
         "compare.cividis",

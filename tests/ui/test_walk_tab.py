@@ -70,7 +70,7 @@ def test_the_terms_of_the_walk_have_their_english_names_beside_them_in_chinese()
         "（head）",
     ):
         assert said.count(term) >= 1, term
-    for term in ("位置编码", "注意力头", "残差连接", "类别词元"):
+    for term in ("位置嵌入", "注意力头", "残差连接", "类别词元"):
         assert term in said
 
 

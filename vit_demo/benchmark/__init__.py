@@ -1,13 +1,14 @@
 """`python -m vit_demo bench`: forward passes side by side with timm and transformers, the time to every view, and
-what the page weighs."""
+what a visitor of the page waits for."""
 
 from __future__ import annotations
 
 import json
 import platform
+from typing import Any
 
 from vit_demo.benchmark.live import measure_live
-from vit_demo.benchmark.page import measure_page, print_page
+from vit_demo.benchmark.page import RUNS, measure_page, plain, print_page, weights
 from vit_demo.benchmark.passes import CASES, print_case, run_case
 from vit_demo.benchmark.views import measure_views, print_views
 
@@ -20,17 +21,29 @@ def benchmark(rounds: int, as_json: bool) -> dict:
 
     versions = {"torch": torch.__version__, "timm": timm.__version__, "transformers": transformers.__version__}
     where = {"machine": platform.machine(), "threads": torch.get_num_threads(), "rounds": rounds, **versions}
-    result = {"where": where, "passes": {}, "views": {}, "page": {}}
+    result: dict[str, Any] = {"where": where, "passes": {}, "views": {}}
     for case in CASES:
         result["passes"][case] = run_case(case, rounds)
         if not as_json:
             print_case(case, result["passes"][case])
     result["views"] = measure_views()
-    result["page"] = {**measure_page(), **measure_live()}
+    if not as_json:
+        print_views(result["views"])
+    result |= benchmark_page(RUNS, as_json=None if as_json else False)
     if as_json:
         print(json.dumps(result, indent=2))
     else:
-        print_views(result["views"])
-        print_page(result["page"])
         print(", ".join(f"{key} {value}" for key, value in where.items()))
+    return result
+
+
+def benchmark_page(runs: int, as_json: bool | None) -> dict:
+    """What a visitor of the page waits for, each action `runs` times. Prints a table, JSON, or with None nothing."""
+    result: dict[str, Any] = {"page": plain(measure_page(runs=runs)), "moving": measure_live(), "weights": weights()}
+    if as_json:
+        print(json.dumps(result, indent=2))
+    elif as_json is False:
+        print_page(result["page"])
+        for name, value in {**result["moving"], **result["weights"]}.items():
+            print(f"{name.replace('_', ' '):<58}{value:>8.1f}")
     return result

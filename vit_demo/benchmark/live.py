@@ -3,7 +3,6 @@ of its own making."""
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -11,16 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vit_demo.benchmark.page import BROWSERS, FLAGS, READY, VIEW_WITHIN_MS
-from vit_demo.benchmark.server import APP, running
+from vit_demo.benchmark.page import ARCHITECTURE, browser_path, choose_model, random_model, visiting
+from vit_demo.benchmark.server import APP
 from vit_demo.film import film_bytes
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-ARCHITECTURE = "vit_small_patch16_224"
-CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-LISTED = "#vd-model input"
+CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 FILM_S, FPS = 20, 30
 SETTLE_FRAMES, MEASURE_MS = 10, 8_000
 FRAMES = "(count) => Number(document.querySelector('.vd-live').dataset.frames) > count"
@@ -30,29 +27,10 @@ def measure_live(app: Path = APP, seconds: float = MEASURE_MS / 1000) -> dict[st
     """Frames a second that a visitor with ViT-S/16 at 224 px sees (random weights: the time is the same), the mean
     milliseconds from the camera's picture to what is drawn of it, how many of them computing, and the milliseconds
     that a film of 60 frames takes. Empty without Chromium, Playwright or app.py."""
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
+    if not app.is_file() or browser_path() is None:
         return {}
-    if browser is None or not app.is_file():
-        return {}
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running(app, Path(folder) / "gradio", {"VIT_DEMO_ANY_MODEL": "1"}) as (url, _),
-        sync_playwright() as playwright,
-    ):
-        model = _random_model(Path(folder) / ARCHITECTURE)
-        chromium = playwright.chromium.launch(executable_path=browser, args=FLAGS + CAMERA)
-        page = chromium.new_page(viewport={"width": 1280, "height": 900}, locale="en-GB")
-        page.set_default_timeout(VIEW_WITHIN_MS)
-        page.goto(f"{url}?side=224", wait_until="domcontentloaded")
-        page.wait_for_function(READY)
-        page.wait_for_timeout(8_000)  # what a page shares is computed behind the first view
-        page.locator(LISTED).fill(str(model))
-        page.locator(LISTED).press("Enter")
-        page.wait_for_function("() => document.querySelector('#vd-status').innerText.includes('14×14')")
-        page.wait_for_timeout(2_000)
+    with tempfile.TemporaryDirectory() as folder, visiting(app, Path(folder), CAMERA, "?side=224") as (page, _):
+        choose_model(page, str(random_model(Path(folder) / ARCHITECTURE)))
         page.locator(".vd-live [name=open]").click()
         page.wait_for_function(FRAMES, arg=SETTLE_FRAMES)
         before = int(page.locator(".vd-live").get_attribute("data-frames") or 0)
@@ -60,12 +38,11 @@ def measure_live(app: Path = APP, seconds: float = MEASURE_MS / 1000) -> dict[st
         data = page.locator(".vd-live").evaluate("(view) => ({...view.dataset})")
         page.locator(".vd-live [name=stop]").click()
         film_ms = _film(page, Path(folder) / "made.mp4")
-        chromium.close()
     return {
-        "film_of_60_frames_ms": film_ms,
         "live_frames_a_second": (int(data["frames"]) - before) / seconds,
         "live_camera_to_picture_ms": float(data["total"]),
         "live_computing_ms": float(data["compute"]),
+        "film_of_60_frames_ms": film_ms,
     }
 
 
@@ -83,11 +60,3 @@ def _film(page: Page, path: Path) -> float:
     page.locator("#vd-film-run").click()
     page.wait_for_function("() => document.querySelector('.vd-film').dataset.coloured === 'true'")
     return 1000 * (time.perf_counter() - started)
-
-
-def _random_model(folder: Path) -> Path:
-    """A ViT-S/16 with random weights in Hub layout."""
-    import timm
-
-    timm.models.save_for_hf(timm.create_model(ARCHITECTURE), folder, safe_serialization=True)
-    return folder

@@ -69,7 +69,7 @@ WORDS = {
     "count": "组数（k 均值）",
     "saw": "模型看到的图片",
     "foreground_share": "前景：占图块的 {share} %",
-    "cut_vector": "用来切分的特征向量",
+    "cut_vector": "用来切分的本征向量（eigenvector）",
     "segment": "第 {number} 组：{share} %",
     "segments_over": "叠加在图片上的 {count} 个组",
     "threshold": "超过多少算离群",
@@ -138,6 +138,6 @@ WORDS = {
         "- **Logit lens**（nostalgebraist 2020；用于 ViT：Vilas 等 2023）：把最后的归一化和分类头用在较早的层上。\n"
         "- **配对**（Amir 等 2021，dino-vit-features）：互为最近邻，且两边图块的类别词元注意力（从最小到最大）都超过 0.05；"
         "k 均值分成十组，每组显示最显著的一对。\n"
-        "- **找相似**：类别词元的余弦，或图块平均的余弦；平面是它们的 PCA。"
+        "- **相似图片**：类别词元的余弦，或图块平均的余弦；平面是它们的 PCA，装有 umap-learn 时也可以是 UMAP（McInnes 等 2018，arXiv 1802.03426）：它只保留邻近关系。"
     ),
 }

@@ -3,9 +3,9 @@
 WORDS = {
     "tab": "假如",
     "help": (
-        "**您看到的**是改动模型内部之前与之后的回答。在图片上涂抹以拿走图块，关闭注意力头，打乱位置：回答随之变化。"
+        "**您看到的**是改动模型内部之前与之后的答案。在图片上涂抹以拿走图块，关闭注意力头，打乱位置：答案随之变化。"
         "**读法**：没有变化的也要看；一个图块拿走后毫无影响，那么不管注意力图上多亮，它都不是必需的。"
-        "**它不说明**您改动之处就是回答产生之处：少了一个头的模型是训练中从未有过的模型，而且别的部分可能做着同样的工作。"
+        "**它不说明**您改动之处就是答案产生之处：少了一个头的模型是训练中从未有过的模型，而且别的部分可能做着同样的工作。"
     ),
     "brush": "画笔",
     "hide": "拿走",
@@ -26,8 +26,8 @@ WORDS = {
     "patch_kept": "第 {row} 行，第 {col} 列",
     "patch_gone": "第 {row} 行，第 {col} 列：已拿走",
     "counted": "{all} 个图块中拿走了 {hidden} 个；{all_tokens} 个词元中有 {tokens} 个进入模型。{ms} 毫秒",
-    "answer_stays": "回答仍是 {name}：{from} → {to}。",
-    "answer_changes": "回答从 {before}（{from} → {to}）变为 {after}。",
+    "answer_stays": "答案仍是 {name}：{from} → {to}。",
+    "answer_changes": "答案从 {before}（{from} → {to}）变为 {after}。",
     "like_stays": "仍与 {name} 最相似：{from} → {to}。",
     "like_changes": "现在与 {after} 最相似。之前是 {before}：{from} → {to}。",
     "unchanged": "还没有改动。请在图片上涂抹，或在下方关闭某个部分。",
@@ -74,7 +74,7 @@ WORDS = {
     "is_off": "关",
     "head_at": "第 {layer} 层，头 {head}：{state}",
     "part_at": "第 {layer} 层，{part}：{state}",
-    "unread": "回答取自第 {layer} 层之后，所以这里不能改变它",
+    "unread": "答案取自第 {layer} 层之后，所以这里不能改变它",
     "head_off": "代替关闭的头：",
     "how_mean": "它在这张图片上的平均",
     "how_zero": "零",
@@ -118,13 +118,13 @@ WORDS = {
     "scan_patches": "每个图块",
     "scan_states": "另一张图片的数值，逐层换入",
     "scan_how": "代替关闭的头",
-    "scan_over": "对所有示例图片，各自取其最佳回答（头与层）",
+    "scan_over": "对所有示例图片，各自取其最佳答案（头与层）",
     "scan_pictures": "{what}：示例图片 {done} / {count}",
-    "unit_over_class": "最佳回答的 logit 的变化，{count} 张图片的平均",
+    "unit_over_class": "最佳答案的 logit 的变化，{count} 张图片的平均",
     "unit_over_example": "最高余弦的变化，{count} 张图片的平均",
     "target": "并观察以下分数",
     "second": "第二张图片",
-    "second_help": "它的状态逐层取代这张图片的状态：从哪一层起回答由类别词元和寄存器携带，到哪一层为止由图块携带？",
+    "second_help": "它的状态逐层取代这张图片的状态：从哪一层起答案由类别词元和寄存器携带，到哪一层为止由图块携带？",
     "second_label": "第二张图片",
     "scan_run": "全部尝试",
     "stop": "停止",
@@ -150,14 +150,14 @@ WORDS = {
     "of_other": "第二张图片自己的分数：{other}；这张图片的：{own}。",
     "game_heading": "## 游戏：图块越少越好",
     "game_help": (
-        "在上面拿走图块，直到回答改变，越少越好。然后看看贪心搜索需要多少，以及按某种方法认为的相关顺序拿走时需要多少。"
+        "在上面拿走图块，直到答案改变，越少越好。然后看看贪心搜索需要多少，以及按某种方法认为的相关顺序拿走时需要多少。"
     ),
     "game_run": "各种方法需要多少？",
-    "game_first": "请您先试：在上面的图片中拿走图块，直到回答改变。",
+    "game_first": "请您先试：在上面的图片中拿走图块，直到答案改变。",
     "game_tries": "{name}：正在搜索",
     "game_who": "谁",
     "game_count": "图块数",
-    "game_outcome": "回答",
+    "game_outcome": "答案",
     "game_you": "您",
     "game_changes": "改变了",
     "game_stays": "没有改变：再多拿走一些",
