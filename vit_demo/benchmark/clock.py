@@ -38,7 +38,8 @@ SCRIPT = """
     end() { return { from: this.from, to: this.changed, marks: marks.map((one) => ({ ...one })) }; },
   };
   const kinds = {
-    "/queue/join": "join", "/queue/data": "stream", "/run/": "run", "file=": "file", "/upload": "upload", "/live": "run",
+    "/queue/join": "join", "/queue/data": "stream", "/run/": "run", "file=": "file", "/upload": "upload",
+    "/live": "run",
   };
   window.fetch = async (input, init) => {
     const url = String(input?.url ?? input), found = Object.keys(kinds).find((part) => url.includes(part));

@@ -44,6 +44,12 @@ UPLOAD = """
   input.files = data.files;
   input.dispatchEvent(new Event("change", { bubbles: true }))
 """
+# Pointer events at a place, as a mouse would send them
+POINT = """
+  const point = (selector, kind) => document.querySelector(selector).dispatchEvent(new PointerEvent(kind,
+    { clientX: argument[0], clientY: argument[1], bubbles: true, pointerId: 1, button: 0, buttons: 1 }))
+"""
+STROKE = ("pointermove", "pointerdown", "pointerup", "click")
 EXPLORER = "document.querySelector('.vd-explorer')"
 ROW = "{:<58}{:>8.0f}{:>8.0f}   {}"
 
@@ -168,10 +174,7 @@ def _hover(page: Page) -> Taken:
     assert box is not None
     place = np.random.default_rng().random(2)
     at = [box["x"] + float(place[0]) * box["width"], box["y"] + float(place[1]) * box["height"]]
-    action = "document.querySelector('.vd-explorer .vd-stage').dispatchEvent(new PointerEvent('pointermove',"
-    action += (
-        "{ clientX: argument[0], clientY: argument[1], bubbles: true })); window.before = " + f"{EXPLORER}.dataset.ms"
-    )
+    action = f"{POINT}; window.before = {EXPLORER}.dataset.ms; point('.vd-explorer .vd-stage', 'pointermove')"
     return timed(page, action, shown=f"{EXPLORER}.dataset.ms !== window.before", argument=at)
 
 
@@ -212,14 +215,7 @@ def _strokes(page: Page, runs: int) -> list[Taken]:
         box = stage.bounding_box()
         assert box is not None
         at = [box["x"] + (0.1 + 0.07 * number) * box["width"], box["y"] + 0.5 * box["height"]]
-        action = (
-            "const s = document.querySelector('.vd-what-stage'), how = (type) => s.dispatchEvent(new PointerEvent(type,"
-        )
-        action += (
-            "{ clientX: argument[0], clientY: argument[1], bubbles: true, pointerId: 1, button: 0, buttons: 1 }));"
-        )
-        action += "how('pointermove'); how('pointerdown'); how('pointerup'); s.dispatchEvent(new MouseEvent('click',"
-        action += "{ clientX: argument[0], clientY: argument[1], bubbles: true }))"
+        action = POINT + "".join(f"; point('.vd-what-stage', '{kind}')" for kind in STROKE)
         times.append(timed(page, action, ".vd-what", argument=at))
         page.wait_for_timeout(300)
     return times
