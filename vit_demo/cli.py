@@ -146,8 +146,11 @@ def _serve(options: argparse.Namespace) -> None:
     os.environ.update({name: str(value) for name, value in variables.items() if value is not None})
     from vit_demo.classroom import Room
     from vit_demo.files import prepare_process
+    from vit_demo.starting import starting_page
 
     folder = prepare_process()
+    name = os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
+    starting = starting_page(name, os.environ.get("GRADIO_SERVER_PORT"))
     from vit_demo.serve import Settings, build, load_behind, serve
 
     try:
@@ -159,7 +162,7 @@ def _serve(options: argparse.Namespace) -> None:
     room = Room.of_text(os.environ.get("VIT_DEMO_ROOM", "")) if options.classroom else None
     demo, explainer = build(settings, room)
     load_behind(explainer)
-    serve(demo, explainer, folder, room, auth=settings.auth)
+    serve(demo, explainer, folder, room, starting, auth=settings.auth)
 
 
 def _replicas(options: argparse.Namespace) -> None:

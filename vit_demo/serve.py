@@ -22,6 +22,7 @@ from vit_demo.contract import DemoError
 from vit_demo.explain import Explainer
 from vit_demo.gallery import read_gallery
 from vit_demo.memory import Limits
+from vit_demo.starting import StartingPage
 from vit_demo.ui.blocks import PageBlocks
 from vit_demo.ui.build import build_demo
 from vit_demo.ui.launch import launch_arguments, mount_arguments
@@ -135,11 +136,13 @@ def serve(
     explainer: Explainer,
     folder: Path | None = None,
     room: classroom.Room | None = None,
+    starting: StartingPage | None = None,
     **launch: Any,
 ) -> None:
     """Runs the page until the process is told to end (SIGINT, SIGTERM): then no new questions are taken, those under
     way are answered, `folder` is removed, and the process ends. A second signal ends it at once. A `room`'s addresses
-    are printed. `launch` are arguments of gradio's launch besides those of ui/launch.py."""
+    are printed. What held the port while the app was `starting` leaves it. `launch` are arguments of gradio's launch
+    besides those of ui/launch.py."""
     ending = threading.Event()
 
     def end(number, frame) -> None:
@@ -153,6 +156,9 @@ def serve(
         "app_kwargs": {"routes": [*reports(explainer), *(classroom.routes(room) if room else ())]},
         **launch,
     }
+    if starting is not None:
+        starting.close()
+        arguments["server_port"] = starting.port
     demo.launch(prevent_thread_lock=True, **arguments)
     if room is not None:
         host = arguments.get("server_name") or os.environ.get("GRADIO_SERVER_NAME", "0.0.0.0")

@@ -68,4 +68,5 @@ WORDS = {
     "empty_folder": "There are no pictures in {path}. Name a folder with JPEG, PNG, WebP, GIF, BMP or TIFF files.",
     "no_such_picture": "{path} cannot be read: {reason}. Check the name of the picture.",
     "unexpected": "Something went wrong inside the app, and nothing was lost. Try again, or choose another picture.",
+    "starting": "It is starting: a few seconds. This page goes on by itself.",
 }

@@ -66,4 +66,5 @@ WORDS = {
     "empty_folder": "{path} 中没有图片。请指定含有 JPEG、PNG、WebP、GIF、BMP 或 TIFF 文件的文件夹。",
     "no_such_picture": "无法读取 {path}：{reason}。请检查图片的名称。",
     "unexpected": "应用内部出了问题，但没有丢失任何内容。请重试，或换一张图片。",
+    "starting": "正在启动，需要几秒钟。页面会自动继续。",
 }
