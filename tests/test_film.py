@@ -18,7 +18,7 @@ from PIL import Image
 
 from vit_demo import film
 from vit_demo.contract import FilmError
-from vit_demo.film import KEPT_SIDE, RATES, film_bytes, read_film
+from vit_demo.film import KEPT_SIDE, RATES, at_rate, film_bytes, read_film
 from vit_demo.text import say
 from vit_demo.text.en.film import WORDS as ENGLISH
 
@@ -301,3 +301,55 @@ def test_a_wav_is_no_film():
         sound_file.setparams((1, 2, 8000, 0, "NONE", ""))
         sound_file.writeframes(bytes(1000))
     assert refusal(file.getvalue()) == "not_a_film"
+
+
+@pytest.mark.parametrize(
+    ("times", "duration", "rate", "shown"),
+    [
+        ([0, 0.5, 1.0, 1.5], 2, 2, [0, 1, 2, 3]),
+        ([0, 3.0], 4, 1, [0, 0, 0, 1]),  # held for three seconds
+        ([0, 0.33, 0.67], 1, 3, [0, 1, 2]),
+        ([0], 0, 3, [0]),
+        ([0, 1 / 3, 2 / 3], 1, 6, [0, 0, 1, 1, 2, 2]),  # a film slower than the rate
+    ],
+)
+def test_a_frame_is_held_until_the_next_is_due(times, duration, rate, shown):
+    found = at_rate(times, duration, rate)
+    assert len(found) == len(shown)
+    assert sum(one != other for one, other in zip(found, shown, strict=True)) <= 1  # a tick's half either way
+
+
+def test_a_file_cut_off_before_its_list_of_streams_is_damaged():
+    data = encoded(frames(40, 96, 160))
+    assert data.rindex(b"moov") > data.index(b"mdat")
+    assert refusal(data[: len(data) * 2 // 3]) == "damaged"
+
+
+def test_a_film_that_begins_late_is_as_long_as_it_is():
+    file = io.BytesIO()
+    with av.open(file, "w", format="matroska") as container:
+        stream = container.add_stream("libx264", rate=3)
+        stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "yuv420p"
+        for number, picture in enumerate(frames(12)):
+            frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+            frame.pts = 300 + number  # from 100 s on
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    found = read_film(file.getvalue(), 3)
+    assert len(found.frames) == 12
+    assert found.times_s[0] == 0
+
+
+def test_a_cover_is_not_the_film():
+    file = io.BytesIO()
+    with av.open(file, "w", format="matroska") as container:
+        cover, film_stream = (container.add_stream(codec, rate=3) for codec in ("mjpeg", "libx264"))
+        cover.height = cover.width = 64
+        cover.pix_fmt = "yuvj420p"
+        film_stream.height, film_stream.width, film_stream.pix_fmt = HEIGHT, WIDTH, "yuv420p"
+        container.mux(cover.encode(av.VideoFrame.from_ndarray(np.full((64, 64, 3), 255, np.uint8), "rgb24")))
+        container.mux(cover.encode())
+        for picture in frames(12):
+            container.mux(film_stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(film_stream.encode())
+    assert read_film(file.getvalue(), 3).frames.shape == (12, HEIGHT, WIDTH, 3)

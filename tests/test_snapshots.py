@@ -167,6 +167,55 @@ def test_slips_are_told():
     assert another.value.key == "snapshots.another_model"
     with pytest.raises(ModelError):
         snapshots.add(torch.nn.Linear(2, 2))
+    for step in ("4", 4.5, None):
+        with pytest.raises(TypeError):
+            snapshots.add(module(), 4, loss=[step]) if step is None else snapshots.add(module(), step)
+    with pytest.raises(ValueError, match="could not convert"):
+        snapshots.add(module(), 4, loss="much")
+    assert snapshots.measured == {}
     with pytest.raises(KeyError, match="step 7"):
         snapshots.loaded(7)
     assert snapshots.steps == (3,)
+
+
+def test_a_loss_that_is_no_number_does_not_lose_the_training():
+    snapshots = vit_demo.Snapshots(name="me@home")
+    for step, loss in enumerate((1.0, float("nan"), float("inf"), 0.5)):
+        snapshots.add(module(), step, loss=loss, all_lost=float("nan"))
+    page, _ = read(snapshots.html(picture()))
+    assert set(page["words"]["en"]["curves"]) == {"loss"}
+    assert "me@home" in snapshots.html(picture())
+
+
+def test_classes_of_one_name_keep_their_own_numbers():
+    model = module(num_classes=4)
+    with torch.no_grad():
+        model.head.bias.copy_(torch.tensor([3.0, 0.0, -3.0, 1.0]))
+    snapshots = vit_demo.Snapshots(labels=["crane", "dog", "crane", "cat"])
+    snapshots.add(model)
+    page, _ = read(snapshots.html(picture()))
+    shares = page["values"][0]["data"]["shares"][0]
+    assert page["words"]["en"]["names"][0] == "crane"
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_weight_too_large_for_half_precision_is_kept_as_it_is():
+    model = module()
+    with torch.no_grad():
+        model.blocks[0].mlp.fc1.weight.mul_(1e7)
+        model.blocks[0].mlp.fc2.weight.mul_(1e-7)
+    snapshots = vit_demo.Snapshots()
+    snapshots.add(model)
+    assert next(snapshots._states[0].loaded.model.parameters()).dtype == torch.float32
+    assert "NaN" not in snapshots.html(picture())
+
+
+@pytest.mark.parametrize("size", [np.int64(64), 64])
+def test_a_size_is_a_whole_number(size):
+    snapshots = vit_demo.Snapshots()
+    snapshots.add(module(img_size=64))
+    assert snapshots.html(picture(), size)
+    for wrong in ("64", 64.0, True):
+        with pytest.raises(TypeError):
+            snapshots.html(picture(), wrong)

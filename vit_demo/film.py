@@ -10,6 +10,7 @@ import io
 import math
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
@@ -105,6 +106,18 @@ def film_bytes(frames: Sequence[np.ndarray], rate: float) -> bytes:
     return file.getvalue()
 
 
+def at_rate(times_s: Sequence[float], duration_s: float, rate: int) -> list[int]:
+    """Which of the frames shown from `times_s` on is seen at each tick of a clock of `rate` ticks a second: frames that
+    are held for long come several times. At least one tick."""
+    count = max(1, round(duration_s * rate))
+    shown, found = 0, []
+    for tick in range(count):
+        while shown + 1 < len(times_s) and times_s[shown + 1] <= tick / rate + 0.5 / rate:
+            shown += 1
+        found.append(shown)
+    return found
+
+
 def _error(refusal: Refusal) -> FilmError:
     from vit_demo.contract import FilmError
 
@@ -136,15 +149,30 @@ def _film(data: bytes, rate: int) -> tuple[list[np.ndarray], list[int], int]:
         raise Refusal("no_reader") from None
     try:
         with av.open(io.BytesIO(data), format=kind, metadata_errors="ignore") as container:
-            if not container.streams.video:
-                raise Refusal("no_pictures")
-            return _sampled(container, container.streams.video[0], rate)
+            return _sampled(container, _moving(container), rate)
     except Refusal:
         raise
     except MemoryError:
         raise Refusal("too_much_memory") from None
     except Exception:  # broken files make FFmpeg say nearly anything
         raise Refusal("damaged") from None
+
+
+def _moving(container: av.container.InputContainer) -> av.VideoStream:
+    """The film among a file's streams: not the picture of its cover. Raises Refusal."""
+    import av
+
+    if not (container.streams.video or container.streams.audio):
+        raise Refusal("damaged")  # its list of streams is missing, as of a file that was not copied to its end
+    cover = av.stream.Disposition.attached_pic
+    streams = [one for one in container.streams.video if not one.disposition & cover]
+    if not streams:
+        raise Refusal("no_pictures")
+    if len(streams) == 1:
+        return streams[0]
+    packets = Counter(packet.stream_index for packet in container.demux(streams))
+    container.seek(0)
+    return max(streams, key=lambda one: packets[one.index])
 
 
 def _sampled(
@@ -154,8 +182,8 @@ def _sampled(
     if context.name not in _CODECS:
         raise Refusal("codec")
     _check_size(context.width, context.height)
-    if container.duration:
-        _check_length(container.duration / 1e6)
+    if container.duration:  # of some containers it counts from 0, of others from the first frame
+        _check_length((container.duration - max(0, container.start_time or 0)) / 1e6)
     stream.thread_type, context.thread_count = "AUTO", THREADS
     frames: list[np.ndarray] = []
     times: list[int] = []
@@ -194,8 +222,8 @@ def _decoded(container: av.container.InputContainer, stream: av.VideoStream) -> 
 
 
 def _upright(frame: av.VideoFrame, aspect: float) -> np.ndarray:
-    """A frame as (H, W, 3) uint8, upright, at most KEPT_SIDE long, transparency on white. `aspect` is how many times as
-    wide as high its pixels are."""
+    """A frame as (H, W, 3) uint8, upright, at most KEPT_SIDE long, a GIF's transparency on white. `aspect` is how many
+    times as wide as high its pixels are."""
     import numpy as np
 
     wide = frame.width * aspect

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import operator
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,8 @@ def features_html(
     from vit_demo.ui.tabs.features.file import features_file
 
     pictures = [as_rgb(one) for one in (images if isinstance(images, list | tuple) else [images])]
+    if not pictures:
+        raise ValueError("one picture or more is looked at")
     state = _state(explainer, pictures[0], model, size, language)
     depth = state.explainer.details(state.model).depth
     at = depth - 1 if layer is None else layer
@@ -86,6 +89,7 @@ def compare_html(
     layers shown, 0 the first and 1 the last. Errors as for `explorer_html`; ValueError for more models."""
     from vit_demo.ui.tabs.compare.file import compare_models
 
+    models = models if isinstance(models, list | tuple) else [models]
     if not 1 <= len(models) <= MOST_COMPARED:
         raise ValueError(f"from 1 to {MOST_COMPARED} models stand side by side")
     state = _state(explainer, as_rgb(image), models[0], size, language)
@@ -115,7 +119,12 @@ VIEWS = {"attention": explorer_html, "features": features_html, "compare": compa
 
 
 def _size(size: SizeChoice | int) -> SizeChoice:
-    return SizeChoice(size) if isinstance(size, int) else size
+    """TypeError for what is neither a whole number of pixels nor a SizeChoice."""
+    if isinstance(size, SizeChoice):
+        return size
+    if isinstance(size, bool):
+        raise TypeError("a size is a whole number of pixels, or a SizeChoice")
+    return SizeChoice(operator.index(size))
 
 
 def _state(

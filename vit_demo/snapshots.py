@@ -10,6 +10,7 @@ snapshots.show(picture)        # in a notebook; snapshots.html(picture) is the s
 from __future__ import annotations
 
 import copy
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from vit_demo.checkpoints.load import LoadedModel
+    from vit_demo.model import VisionTransformer
     from vit_demo.notebook import Shown
 
 MOST = 12
@@ -35,6 +37,14 @@ class _State:
     step: int
     call: int
     loaded: LoadedModel
+
+
+def _halved(model: VisionTransformer) -> VisionTransformer:
+    """The model in half precision on the CPU; as it is where a weight is too large for that."""
+    import torch
+
+    largest = max((float(one.detach().abs().max()) for one in model.parameters() if one.numel()), default=0.0)
+    return model.half().cpu() if largest < torch.finfo(torch.float16).max else model.cpu()
 
 
 class Snapshots:
@@ -55,7 +65,7 @@ class Snapshots:
     ):
         if most < LEAST:
             raise ValueError(f"a training is seen in {LEAST} states or more")
-        self.most, self.name = most, name
+        self.most, self.name = most, name or "your model"
         self._how = {"preprocess": preprocess, "labels": labels}
         self._states: list[_State] = []
         self._calls = 0
@@ -67,21 +77,22 @@ class Snapshots:
         grows; None: one more than before. `measured` are numbers of this step: loss=0.3, accuracy=0.9.
 
         Raises ModelError for a module that cannot be represented, DemoError for one of another shape than before,
-        ValueError for a step that does not grow.
+        ValueError for a step that does not grow, TypeError for one that is no whole number; then nothing is kept.
         """
         from vit_demo.checkpoints.modules import from_module
 
-        at = (self._states[-1].step + 1 if self._states else 0) if step is None else int(step)
+        at = (self._states[-1].step + 1 if self._states else 0) if step is None else operator.index(step)
+        numbers = {name: float(value) for name, value in measured.items()}
         if self._states and at <= self._states[-1].step:
             raise ValueError(f"step {at} comes after step {self._states[-1].step}: steps grow")
         loaded = from_module(model, name=self.name, **self._how)
         if self._states and loaded.model.config != self._states[0].loaded.model.config:
             raise DemoError("snapshots.another_model")
-        loaded.model.half().cpu()
+        loaded = replace(loaded, model=_halved(loaded.model))
         self._states.append(_State(at, self._calls, loaded))
         self._calls += 1
-        for name, value in measured.items():
-            self._measured.setdefault(name, []).append((float(at), float(value)))
+        for name, value in numbers.items():
+            self._measured.setdefault(name, []).append((float(at), value))
         if len(self._states) > self.most:
             del self._states[self._closest()]
 

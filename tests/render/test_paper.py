@@ -130,3 +130,24 @@ def test_chinese_titles_are_drawn():
     if paper.chinese_font() is None:
         pytest.skip("no Chinese font on this machine")
     assert paper_pdf([Panel("所有头的平均", picture())]).startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "cost $\\frac{1}{$",
+        "$\\x$",
+        "US$ 5 or A$",
+        "a_b^c{d}",
+        "x" * 500,
+        "German shepherd " * 20,
+    ],
+)
+def test_a_title_is_drawn_as_it_stands_and_in_its_cell(title):
+    pdf = paper_pdf([Panel(title, picture(), maps(), scale=title), Panel("other", picture())])
+    width = float(re.search(rb"/MediaBox \[ 0 0 ([\d.]+) ", pdf)[1])
+    assert width < 2 * 72 * 3  # inches of two cells and some room
+
+
+def test_a_map_that_is_the_same_everywhere_has_a_scale():
+    assert paper_pdf([Panel("", picture(), 0 * maps(), (0.0, 0.0))]).startswith(b"%PDF")

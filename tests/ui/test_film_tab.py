@@ -68,8 +68,9 @@ def test_a_film_comes_part_by_part_and_its_colours_last(state, explainer, file, 
     first, last = values[0]["data"], values[-1]["data"]
     assert (last["rows"], last["cols"], last["count"], last["rate"]) == (3, 5, 10, 3)
     assert last["times"] == pytest.approx([i / 3 for i in range(10)], abs=0.01)
-    assert say("film.about_so_far", done=4, count=10) in first["about"]
-    assert len(last["about"]) == 1
+    assert (last["title"], last["side"], last["layer"], last["depth"]) == ("Fake head", 48, 2, 6)
+    assert len({one["data"]["run"] for one in values}) == 1
+    assert "words" not in first  # the view has them, in the language that is chosen by now
     assert say("film.progress", done=8, count=10) in updates[2]["film_progress"]
     asked = [args for name, args in explainer.calls if name == "film_part"]
     assert [args[0][0] for args in asked] == [4, 4, 2]
@@ -160,7 +161,8 @@ def test_a_rate_that_is_not_offered_is_the_usual_one(rate):
 
 
 def test_the_files_show_the_four_pictures_of_every_frame(state, file, tmp_path):
-    updates = film.take(str(tmp_path), state(), file, 3, {"head": 1, "patch": 4, "frame": 2, "share": 0.5}, "file")
+    source = dict(source=file, rate=3, model=HEAD, size=SizeChoice(48), layer=None)
+    updates = film.take(str(tmp_path), state(), {"head": 1, "patch": 4, "frame": 2, "share": 0.5}, source)
     paths = updates["film_files"]["value"]
     with av.open(paths[0]) as container:
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
@@ -224,3 +226,36 @@ def test_a_patch_beyond_the_grid_is_its_last(state, explainer):
     part = explainer.film_part(np.stack(pictures(2)), HEAD, layer=5)
     colours = explainer.film_colours([part.features])
     assert len(list(sheets([part], colours, Chosen(head=99, frame=99, patch=99_999)))) == 2
+
+
+def test_a_film_that_is_looked_at_anew_is_another_run(state, file, tmp_path):
+    """Two films may begin alike: their first parts are the same file."""
+    runs = {run(tmp_path, state(), file)[-1]["film"]["data"]["run"] for _ in range(2)}
+    assert len(runs) == 2
+
+
+def test_the_files_are_of_the_film_that_is_shown_whatever_was_chosen_since(state, explainer, file, tmp_path):
+    shown = run(tmp_path, state(model=FEATURES, selection=Selection(layer=2)), file)
+    source = next(one["film_source"] for one in shown if "film_source" in one)
+    explainer.calls.clear()
+    film.take(str(tmp_path), state(), {}, source)
+    assert {args[1:] for name, args in explainer.calls if name == "film_part"} == {(FEATURES, SizeChoice(None), 2)}
+    with pytest.raises(FilmError) as refused:
+        film.take(str(tmp_path), state(), {}, None)
+    assert refused.value.key == "film.no_film"
+
+
+def test_a_film_needs_no_picture(explainer, examples, tmp_path, file):
+    handler = lambda state, **values: state  # noqa: E731
+    seen = film._with_state(handler, explainer, examples, None, HEAD, 48, False, {}, "en")
+    assert seen.image.shape == examples[0].picture().shape
+
+
+def test_a_refused_film_leaves_no_bar_behind(state, tmp_path):
+    (tmp_path / "text.mp4").write_text("no film")
+    said = []
+    with pytest.raises(FilmError):
+        said.extend(one["film_progress"] for one in film.look(str(tmp_path), state(), str(tmp_path / "text.mp4"), 3))
+    steps = film.look(str(tmp_path), state(), str(tmp_path / "text.mp4"), 3)
+    assert "progressbar" in next(steps)["film_progress"]
+    assert next(steps)["film_progress"] == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -177,6 +178,32 @@ def test_a_body_beyond_any_frame_is_not_read(client, explainer):
 def test_a_visitor_who_has_left_gets_nothing(post, explainer):
     explainer.errors["live"] = VisitorLeft()
     assert post(frame()).json() == {}
+
+
+def test_a_visitor_has_two_frames_under_way_and_all_have_so_many():
+    waiting = live.Waiting()
+    with waiting.one_more("a") as first, waiting.one_more("a") as second, waiting.one_more("a") as third:
+        assert (first, second, third) == (True, True, False)
+        with waiting.one_more("b") as other:
+            assert other
+    with waiting.one_more("a") as again:
+        assert again
+    with ExitStack() as held:
+        taken = [held.enter_context(waiting.one_more(str(i))) for i in range(live.MOST_FRAMES + 5)]
+    assert taken == [True] * live.MOST_FRAMES + [False] * 5
+
+
+def test_a_camera_too_many_is_told_so(post, client, explainer):
+    asked, answer = [], explainer.live
+
+    def slow(*args):
+        if len(asked) < 3:
+            asked.append(post(frame(), visitor="one").json())  # a frame asked for while another is under way
+        return answer(*args)
+
+    explainer.live = slow
+    post(frame(), visitor="one")
+    assert {"error": say("live.too_many")} in asked
 
 
 # -------------------------------------------------------------------------------------------------------------- frozen

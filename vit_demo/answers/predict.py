@@ -32,6 +32,7 @@ def predict(engine: Engine, image: np.ndarray, model: str, size: SizeChoice, top
         picture=run.prepared.picture,
         info=run.info,
         multi_label=multi_label,
+        classes=tuple(best.indices.tolist()),
     )
 
 

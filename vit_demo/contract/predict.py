@@ -11,9 +11,9 @@ from vit_demo.contract.core import RunInfo
 
 @dataclass(frozen=True)
 class Prediction:
-    """Class probabilities of a model with a head: parallel tuples, best first; `rest` is the mass of all others.
-    `picture` (H, W, 3) uint8 is what the model saw. `multi_label`: each class has a probability of its own, any number
-    of them may hold, they do not add up to 1, and `rest` is None."""
+    """Class probabilities of a model with a head: parallel tuples, best first, `classes` their numbers from 0; `rest`
+    is the mass of all others. `picture` (H, W, 3) uint8 is what the model saw. `multi_label`: each class has a
+    probability of its own, any number of them may hold, they do not add up to 1, and `rest` is None."""
 
     labels: tuple[str, ...]
     probabilities: tuple[float, ...]
@@ -22,6 +22,7 @@ class Prediction:
     picture: np.ndarray
     info: RunInfo
     multi_label: bool = False
+    classes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

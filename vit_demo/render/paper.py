@@ -4,6 +4,7 @@ and every patch of a map is one pixel, so that they stay sharp at any size."""
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CELL_INCHES, TITLE_POINTS, SCALE_POINTS = 1.7, 8, 7
+TITLE_WIDTH, TITLE_LINES = 28, 2  # letters, lines
 LATIN = "DejaVu Sans"  # comes with matplotlib
 CHINESE = (
     "Noto Sans CJK SC",
@@ -91,13 +93,16 @@ def pdf_bytes(figure: Figure) -> bytes:
 
 
 def _words() -> dict:
-    return {"fontfamily": [LATIN, *filter(None, [chinese_font()])]}
+    """How words are written: as they are, a $ is no formula."""
+    return {"fontfamily": [LATIN, *filter(None, [chinese_font()])], "parse_math": False}
 
 
 def _draw(axes: Axes, panel: Panel) -> None:
     axes.set_axis_off()
     if panel.title:
-        axes.set_title(panel.title, fontsize=TITLE_POINTS, **_words())
+        title = textwrap.shorten(panel.title, TITLE_WIDTH * TITLE_LINES, placeholder=" …")
+        lines = textwrap.wrap(title, TITLE_WIDTH)[:TITLE_LINES]
+        axes.set_title("\n".join(lines), fontsize=TITLE_POINTS, **_words())
     shape = panel.picture.shape if panel.picture is not None else panel.values.shape  # type: ignore[union-attr]
     extent = (0.0, float(shape[1]), float(shape[0]), 0.0)  # x to the right, y down
     if panel.picture is not None:
@@ -120,15 +125,19 @@ def _scale(figure: Figure, axes: Axes, panel: Panel) -> None:
 
     from vit_demo.render.colour import colour_table
 
-    shown = ScalarMappable(Normalize(*panel.limits), ListedColormap(colour_table(panel.table) / 255))
-    bar = figure.colorbar(shown, ax=axes, orientation="horizontal", fraction=0.06, pad=0.03, ticks=panel.limits)
+    low, high = panel.limits
+    ends = [low, high] if high > low else [low]  # of a map that is the same everywhere: the lowest colour
+    shown = ScalarMappable(Normalize(low, max(high, low + 1e-12)), ListedColormap(colour_table(panel.table) / 255))
+    bar = figure.colorbar(shown, ax=axes, orientation="horizontal", fraction=0.06, pad=0.03, ticks=ends)
     if panel.values is None:
         bar.ax.set_axis_off()
         bar.solids.set_visible(False)
         bar.outline.set_visible(False)  # type: ignore[operator]
         return
-    bar.ax.set_xticklabels([f"{end:.3g}".replace("-", "−") for end in panel.limits], fontsize=SCALE_POINTS, **_words())
+    bar.ax.set_xticklabels([f"{end:.3g}".replace("-", "−") for end in ends], fontsize=SCALE_POINTS, **_words())
     bar.ax.tick_params(length=2, pad=1)
     bar.outline.set_linewidth(0.4)  # type: ignore[operator]
     if panel.scale:
-        bar.set_label(panel.scale, fontsize=SCALE_POINTS, labelpad=1, **_words())
+        bar.set_label(
+            textwrap.shorten(panel.scale, TITLE_WIDTH, placeholder=" …"), fontsize=SCALE_POINTS, labelpad=1, **_words()
+        )

@@ -157,7 +157,7 @@ def style_of(styles: Sequence[str]) -> str:
 
 def _in_script(value: object) -> str:
     """JSON that cannot end the script it stands in."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
 def _base64(content: str | bytes) -> str:

@@ -37,6 +37,7 @@ WORDS = {
     "hidden": "The camera was turned off while this view was hidden.",
     "frozen": "That frame is now the picture of every view.",
     "late": "The server has not answered for {seconds} seconds. Trying again …",
+    "too_many": "Too many cameras are waiting on this machine. Trying again …",
     "reload": "The server was started anew, or has no camera view. Reload this page.",
     "unexpected": "The server could not answer. Trying again …",
     "no_server": "The server cannot be reached. Trying again …",

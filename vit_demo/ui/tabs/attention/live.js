@@ -64,7 +64,7 @@ export function mount(host) {
   let answer = null;
   /** @type {Place | null} */
   let cursor = null;
-  let pace = new Pace(), basis = new Uint8Array(0), running = 0, looking = 0, seen = "";
+  let pace = new Pace(), basis = new Uint8Array(0), running = 0, looking = 0, seen = "", froze = false;
   const visitor = String(Math.random()).slice(2);  // among those who wait; nothing else knows it
 
   const isHidden = () => document.hidden || !view.isConnected || view.offsetParent === null;
@@ -95,7 +95,8 @@ export function mount(host) {
       button.addEventListener("click", () => choose(name));
       return button;
     }));
-    if (before && before.key !== data.key && camera.isOpen) close();  // one looks at another picture or model now
+    if (before && before.key !== data.key && camera.isOpen && !froze) close();  // one looks at another picture or model
+    froze = false;
     paintScale(/** @type {HTMLCanvasElement} */ (find(".vd-scale")), TABLES.viridis);
   }
 
@@ -128,15 +129,28 @@ export function mount(host) {
     while (camera.isOpen && mine === running) {
       const { width, height } = camera.size;
       if (!width) { await later(LOOK_MS); continue; }
-      const took = performance.now(), frame = cut && camera.take(cut);
+      const took = performance.now(), frame = cut && camera.take(cut), side = seen;
       const question = { layer: chosen.layer, token: chosen.token, width: frame?.width, height: frame?.height };
-      const data = frame ? await ask(question, rgbOf(frame.rgba, basis)) : await ask({ width, height, side: seen });
+      const data = frame ? await ask(question, rgbOf(frame.rgba, basis)) : await ask({ width, height, side });
       if (!camera.isOpen || mine !== running) return;
       if (data.error) {
         say(data.error);
         await later(AFTER_REFUSAL_MS);
-      } else if (!frame) cut = data;
-      else shown(data, took);
+      } else if (!frame) cut = side === seen ? data : null;  // another size was chosen meanwhile: it is asked for
+      else if (data.maps) drawOrSay(data, took);
+    }
+  }
+
+  /**
+   * A fault in drawing is said, and must not end the loop with the camera on.
+   * @param {Answer} data @param {number} took
+   */
+  function drawOrSay(data, took) {
+    try {
+      shown(data, took);
+    } catch (error) {
+      console.error(error);
+      say(words.unexpected);
     }
   }
 
@@ -179,7 +193,9 @@ export function mount(host) {
 
   /** @param {string} [why] */
   function close(why = "") {
+    running++;
     camera.close();
+    answer = cut = null;
     clearInterval(looking);
     looking = 0;
     basis = new Uint8Array(0);
@@ -197,6 +213,7 @@ export function mount(host) {
     if (!setup || !answer) return;
     const { rgba, width, height } = camera.frozen(setup.most_px);
     trigger("submit", { frame: textOf(rgbOf(rgba)), width, height });
+    froze = true;  // the picture that comes is this one: a camera that was opened again stays open
     close(words.frozen);
   }
 

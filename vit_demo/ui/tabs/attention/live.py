@@ -10,7 +10,10 @@ import base64
 import binascii
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +23,7 @@ from vit_demo.fair_queue import VisitorLeft, current_visitor
 from vit_demo.gallery import Example
 from vit_demo.grid import PatchGrid
 from vit_demo.preprocess import input_size, seen_box
-from vit_demo.text import class_name
+from vit_demo.text import class_name, say
 from vit_demo.ui.kit.html import base64_of
 from vit_demo.ui.kit.inputs import language_of
 from vit_demo.ui.kit.view import View
@@ -38,6 +41,9 @@ USUAL_PATCHES = 300  # of the one that is chosen at first: some frames a second 
 MOST_CAMERA_PX = 8192  # of a side of what a camera gives
 MOST_FRAME_PX = 1024  # of a side of a frame that the model gets
 MOST_FROZEN_PX = 1280  # of a side of the frame that becomes the page's picture
+MOST_OF_A_VISITOR = 2  # frames under way: the one that is awaited, and one that was given up
+MOST_FRAMES = 40  # of all visitors
+LOOK_S = 0.5  # how often it is seen whether a frame is still awaited
 MOST_BODY_BYTES = MOST_FRAME_PX**2 * 3 + (1 << 20)
 BYTE = 255  # a map's top
 
@@ -95,19 +101,63 @@ def live_value(state: PageState) -> dict | None:
     }
 
 
+class Waiting:
+    """How many frames of each visitor are under way: more than a page ever sends are not taken."""
+
+    def __init__(self):
+        self._counts: Counter[str] = Counter()
+
+    @contextmanager
+    def one_more(self, visitor: str) -> Iterator[bool]:
+        """Whether one more frame of a visitor is taken."""
+        if self._counts[visitor] >= MOST_OF_A_VISITOR or self._counts.total() >= MOST_FRAMES:
+            yield False
+            return
+        self._counts[visitor] += 1
+        try:
+            yield True
+        finally:
+            self._counts[visitor] -= 1
+            self._counts += Counter()  # visitors without any are forgotten
+
+
 def endpoint(explainer: ExplainerProtocol, examples: tuple[Example, ...], access: str) -> Callable:
-    """Starlette's endpoint for frames: what they are in the query, their bytes in the body."""
+    """Starlette's endpoint for frames: what they are in the query, their bytes in the body. Frames wait in threads of
+    their own, so that pages are served meanwhile, and are given up when their connection closes."""
+    import anyio
+    from starlette.requests import ClientDisconnect
+    from starlette.responses import JSONResponse
+
+    waiting, threads = Waiting(), anyio.CapacityLimiter(MOST_FRAMES)
 
     async def live(request: Request) -> Response:
-        from starlette.concurrency import run_in_threadpool
-        from starlette.responses import JSONResponse
-
         if not secrets.compare_digest(request.headers.get("x-access", "").encode(), access.encode()):
             return JSONResponse({}, 403)
         if int(request.headers.get("content-length") or MOST_BODY_BYTES + 1) > MOST_BODY_BYTES:
             return JSONResponse({}, 413)
-        query, body = dict(request.query_params), await request.body()
-        return JSONResponse(await run_in_threadpool(answered, explainer, examples, query, body))
+        query = dict(request.query_params)
+        query["visitor"] = visitor = "camera " + query.get("visitor", "")[:40]
+        with waiting.one_more(visitor) as taken:
+            if not taken:
+                return JSONResponse({"error": say("live.too_many", language_of(query.get("lang")))}, 200)
+            try:
+                body = await request.body()
+            except ClientDisconnect:
+                return JSONResponse({}, 400)
+            found: dict = {}
+
+            async def watch(scope: anyio.CancelScope) -> None:
+                while not await request.is_disconnected():
+                    await anyio.sleep(LOOK_S)
+                explainer.forget(visitor)
+                scope.cancel()
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(watch, tasks.cancel_scope)
+                ask = partial(answered, explainer, examples, query, body)
+                found = await anyio.to_thread.run_sync(ask, limiter=threads)
+                tasks.cancel_scope.cancel()
+            return JSONResponse(found)
 
     return live
 
@@ -118,7 +168,7 @@ def answered(
     """The answer to what the view asked: which part of the camera's picture the model sees, or what a frame shows. What
     is refused is said in the view."""
     language = language_of(query.get("lang"))
-    current_visitor.set(query.get("visitor", "")[:40])
+    current_visitor.set(query.get("visitor", ""))
     try:
         details = explainer.details(query.get("model", ""))
         return frame_data(explainer, examples, details, language, query, body) if body else cut_data(details, query)

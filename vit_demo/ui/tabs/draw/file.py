@@ -29,7 +29,7 @@ def training_file(
     """The whole file. `moments` are steps and the names of models that the explainer knows, the earliest first;
     `measured` curves by name: (step, value) of every step."""
     walls = [explainer.attention_wall(image, model, size) for _, model in moments]
-    grid, title = walls[-1].info.grid, walls[-1].info.title.partition("@")[0]
+    grid, title = walls[-1].info.grid, walls[-1].info.title.rpartition("@")[0]
     shares = np.stack([wall.maps / 255 * wall.tops[..., None, None] for wall in walls])  # (M, L, h, rows, cols)
     top = float(shares.max())
     arrays = {
@@ -104,8 +104,9 @@ def _answers(
     shares = []
     for model in models:
         every = explainer.predict(image, model, size, last.num_classes)
-        given = dict(zip(every.labels, every.probabilities, strict=True)) if isinstance(every, Prediction) else {}
-        shares.append([float(given.get(name, 0.0)) for name in last.labels])
+        # by their numbers: two classes may have one name
+        given = dict(zip(every.classes, every.probabilities, strict=True)) if isinstance(every, Prediction) else {}
+        shares.append([float(given.get(number, 0.0)) for number in last.classes])
     return list(last.labels), shares
 
 
@@ -120,6 +121,9 @@ def _curves(measured: Measured, first: float, last: float, across_name: str) -> 
     marks = [((at - first) / span, f"{at:g}") for at in np.unique(np.linspace(first, last, MARKS).round())]
     charts = {}
     for number, (name, points) in enumerate(measured.items()):
+        points = [(step, value) for step, value in points if np.isfinite(value)]  # what is no number is left out
+        if not points:
+            continue
         values = np.array([value for _, value in points])
         low, high = min(0.0, float(values.min())), float(values.max()) or 1.0
         charts[name] = line_chart(

@@ -4,27 +4,29 @@ browser."""
 from __future__ import annotations
 
 import os
+import secrets
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from functools import partial
 
 import gradio as gr
 import numpy as np
 from PIL import Image
 
-from vit_demo.contract import Film, FilmError, FilmPart
-from vit_demo.film import MAX_BYTES, RATES, film_bytes, read_film
+from vit_demo.contract import DemoError, Film, FilmError, FilmPart
+from vit_demo.film import MAX_BYTES, RATES, at_rate, film_bytes, read_film
 from vit_demo.ui.kit.binary import pack_arrays
 from vit_demo.ui.kit.cache import cached_file
 from vit_demo.ui.kit.choices import LenientRadio
 from vit_demo.ui.kit.download import gif_bytes
 from vit_demo.ui.kit.html import jpeg_bytes, note, progress_html
+from vit_demo.ui.kit.reader import Picture
 from vit_demo.ui.kit.view import View
 from vit_demo.ui.kit.words import view_words
-from vit_demo.ui.page import LIGHT, QUEUED, Page, Updates
-from vit_demo.ui.state import PageState
+from vit_demo.ui.page import LIGHT, STATE, Page, Updates
+from vit_demo.ui.state import PageState, Selection, page_state
 from vit_demo.ui.tab import Tab
 from vit_demo.ui.tabs.film.sheet import Chosen, sheets
 
@@ -85,21 +87,30 @@ def show(state: PageState) -> tuple[Updates, None]:
 def wire(page: Page) -> None:
     parts, asked = page.parts, dict(file="film_file", rate="film_rate")
     outputs = ("film", "film_progress", "film_files", "film_source")
-    page.add("film_source", gr.State(""))
+    page.add("film_source", gr.State(None))
     cache = parts["film"].GRADIO_CACHE
-    run = page.listener(partial(look, cache), asked, outputs, **LONG)
-    example = page.listener(partial(look_at_example, cache), dict(rate="film_rate"), outputs, **LONG)
+    run = _listener(page, partial(look, cache), asked, outputs, LONG)
+    example = _listener(page, partial(look_at_example, cache), dict(rate="film_rate"), outputs, LONG)
     started = [parts["film_run"].click(**run), parts["film_example"].click(**example)]
-    parts["film_stop"].click(None, cancels=started, api_visibility="private")
     chosen = page.plain_listener(remember, outputs=["film_chosen"], extra="event", **LIGHT)
     parts["film"].select(**chosen)
-    made = page.listener(
-        partial(take, cache),
-        dict(**asked, chosen="film_chosen", source="film_source"),
-        ("film_files", "film_progress"),
-        **dict(QUEUED, concurrency_limit=1, concurrency_id="film", show_progress="minimal"),
-    )
-    parts["film_make"].click(**made)
+    taken = dict(chosen="film_chosen", source="film_source")
+    how = dict(LONG, show_progress="minimal")
+    made = _listener(page, partial(take, cache), taken, ("film_files", "film_progress"), how)
+    started.append(parts["film_make"].click(**made))
+    parts["film_stop"].click(None, cancels=started, api_visibility="private")
+
+
+def _listener(page: Page, handler: Callable, inputs: dict[str, str], outputs: tuple[str, ...], how: dict) -> dict:
+    """As page.listener, also where the page has no picture: a film needs none."""
+    with_state = partial(_with_state, handler, page.explainer, page.examples)
+    return page.plain_listener(with_state, {**STATE, **inputs}, outputs, **how)
+
+
+def _with_state(handler, explainer, examples, /, image, model, side, keep_shape, selection, language, **values):
+    image = image if isinstance(image, Picture) else Picture(examples[0].picture(), examples[0].digest)
+    state = page_state(explainer, examples, image, model, side, keep_shape, selection, language)
+    return {} if state is None else handler(state, **values)
 
 
 # ----------------------------------------------------------------------------------------------------------- handlers
@@ -111,8 +122,12 @@ def look(cache: str, state: PageState, file: object, rate: object) -> Iterator[U
         yield {"film_progress": note(state.say("film.no_film"))}
         return
     yield {"film_progress": progress_html(0, 1, state.say("film.reading"))}
-    film = film_of_file(str(file), rate_of(rate))
-    yield from computed(cache, state, film, rate_of(rate), "file")
+    try:
+        film = film_of_file(str(file), rate_of(rate))
+        yield from computed(cache, state, film, rate_of(rate), str(file))
+    except DemoError:
+        yield {"film_progress": ""}  # nothing is under way any more
+        raise
 
 
 def look_at_example(cache: str, state: PageState, rate: object) -> Iterator[Updates]:
@@ -124,21 +139,23 @@ def computed(cache: str, state: PageState, film: Film, rate: int, source: str) -
     """A film's numbers: a file for every part, then the colours of all frames. The view shows what is there so far."""
     count, started, files = len(film.frames), time.perf_counter(), {}
     parts: list[FilmPart] = []
+    run = secrets.token_hex(8)
+    asked = dict(source=source, rate=rate, model=state.model, size=state.size, layer=state.selection.layer)
     for done, part in parts_of(state, film):
         parts.append(part)
         files[f"part{len(parts)}"] = cached_file(part_file(part), "part.bin", cache)
         yield {
-            "film": film_value(state, film, rate, parts, files),
+            "film": film_value(state, film, rate, parts, files, run),
             "film_progress": progress_html(done, count, state.say("film.progress", done=done, count=count)),
             "film_files": gr.update(visible=False),
-            "film_source": source,
+            "film_source": asked,
         }
     yield {"film_progress": progress_html(count, count, state.say("film.colouring"))}
     colours = state.explainer.film_colours([part.features for part in parts])
     files["colours"] = cached_file(pack_arrays({"colours": colours}), "colours.bin", cache)
     seconds = time.perf_counter() - started
     said = state.say("film.done", count=count, seconds=f"{seconds:.1f}", ms=round(1000 * seconds / count))
-    yield {"film": film_value(state, film, rate, parts, files), "film_progress": note(said)}
+    yield {"film": film_value(state, film, rate, parts, files, run), "film_progress": note(said)}
 
 
 def parts_of(state: PageState, film: Film) -> Iterator[tuple[int, FilmPart]]:
@@ -153,21 +170,21 @@ def parts_of(state: PageState, film: Film) -> Iterator[tuple[int, FilmPart]]:
         yield start + len(frames), part
 
 
-def take(cache: str, state: PageState, file: object, rate: object, chosen: object, source: object) -> Updates:
-    """The four pictures of every frame as MP4 and GIF. What was computed for the view is there."""
-    if source == EXAMPLE:
-        film = example_film(state, rate_of(rate))
-    elif file:
-        film = film_of_file(str(file), rate_of(rate))
-    else:
+def take(cache: str, state: PageState, chosen: object, source: object) -> Updates:
+    """The four pictures of every frame that the view shows, as MP4 and GIF. What was computed for it is there."""
+    if not isinstance(source, dict):
         raise FilmError("film.no_film")
+    state = replace(state, model=source["model"], size=source["size"], selection=Selection(source["layer"]))
+    own, rate = source["source"] == EXAMPLE, source["rate"]
+    film = example_film(state, rate) if own else film_of_file(source["source"], rate)
     parts = [part for _, part in parts_of(state, film)]
     colours = state.explainer.film_colours([part.features for part in parts])
-    frames = list(sheets(parts, colours, Chosen.of(chosen)))
-    small = [_narrow(frame, GIF_PX) for frame in frames]
+    drawn = list(sheets(parts, colours, Chosen.of(chosen)))
+    frames = [drawn[number] for number in at_rate(film.times_s, film.duration_s, rate)]
+    small = {id(frame): _narrow(frame, GIF_PX) for frame in drawn}
     made = {
-        "vit-film.mp4": film_bytes(frames, rate_of(rate)),
-        "vit-film.gif": gif_bytes(small, round(1000 / rate_of(rate))),
+        "vit-film.mp4": film_bytes(frames, rate),
+        "vit-film.gif": gif_bytes([small[id(frame)] for frame in frames], round(1000 / rate)),
     }
     paths = [str(cached_file(content, name, cache)) for name, content in made.items()]
     return {"film_files": gr.update(value=paths, visible=True), "film_progress": ""}
@@ -224,33 +241,22 @@ def _narrow(frame: np.ndarray, width: int) -> np.ndarray:
 # ------------------------------------------------------------------------------------------------------ for the browser
 
 
-def film_value(state: PageState, film: Film, rate: int, parts: list[FilmPart], files: dict) -> dict:
-    """The view's value: the files of what is there so far."""
-    info, count = parts[0].info, len(film.frames)
-    about = dict(
-        title=info.title,
-        side=min(parts[0].pictures.shape[1:3]),
-        rows=info.grid.rows,
-        cols=info.grid.cols,
-        layer=parts[0].layer + 1,
-        depth=info.depth,
-        count=count,
-        seconds=f"{film.duration_s:.1f}",
-        rate=rate,
-    )
-    done = sum(len(part.maps) for part in parts)
-    told = [state.say("film.about", **about)]
-    if "colours" not in files:
-        told.append(state.say("film.about_so_far", done=done, count=count))
+def film_value(state: PageState, film: Film, rate: int, parts: list[FilmPart], files: dict, run: str) -> dict:
+    """The view's value: the files of what is there so far. `run` names the film under this model, anew each time."""
+    info = parts[0].info
     return {
         "files": dict(files),
         "data": {
-            "words": view_words("film", state.language),
-            "about": told,
+            "run": run,
+            "title": info.title,
+            "side": min(parts[0].pictures.shape[1:3]),
+            "layer": parts[0].layer + 1,
+            "depth": info.depth,
             "rows": info.grid.rows,
             "cols": info.grid.cols,
-            "count": count,
+            "count": len(film.frames),
             "times": list(film.times_s),
+            "seconds": film.duration_s,
             "rate": rate,
             "has_class_token": bool(info.grid.num_prefix_tokens),
         },

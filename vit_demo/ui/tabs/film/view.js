@@ -13,8 +13,9 @@ import { ALL_HEADS, Numbers } from "./numbers.js";
 /** @typedef {import("../../kit/maps.js").Place} Place */
 /**
  * @typedef {object} Data What the server says of a film (film_value in tab.py); the words alone before there is one.
- * @property {Record<string, string>} words @property {string[]} about @property {number} rows @property {number} cols
- * @property {number} count @property {number[]} times @property {number} rate @property {boolean} has_class_token
+ * @property {string} run @property {string} title @property {number} side @property {number} layer @property {number} depth
+ * @property {number} rows @property {number} cols @property {number} count @property {number[]} times
+ * @property {number} seconds @property {number} rate @property {boolean} has_class_token
  */
 /** @typedef {{ stage: HTMLElement, frame: HTMLCanvasElement, overlay: HTMLCanvasElement, token: HTMLElement, best: HTMLElement, cursor: HTMLElement, title: HTMLElement, low: HTMLElement, high: HTMLElement, scale: HTMLCanvasElement, note: HTMLElement }} Panel */
 
@@ -26,7 +27,7 @@ export function mount(host) {
   const controls = controlsOf(element), chosen = { frame: 0, head: ALL_HEADS, at: /** @type {{ frame: number, patch: number } | null} */ (null) };
   const heads = mountHeads(find(".vd-heads"), (head) => { chosen.head = head; draw(); announce(); });
   const panels = Object.fromEntries(PANELS.map((name) => [name, panelOf(name)]));
-  let numbers = new Numbers(), first = "", playing = 0, drawn = 0;
+  let numbers = new Numbers(), run = "", playing = 0, drawn = 0;
   /** @type {Record<string, string>} */
   let words = {};
   /** @type {Data | null} */
@@ -66,10 +67,12 @@ export function mount(host) {
   // -------------------------------------------------------------------------------------------- from the server
 
   follow(host, view, async (value, current) => {
-    words = value.data.words;
-    translate(element, words);
-    if (!value.files || !value.files.part1) { draw(); return true; }
-    if (value.files.part1.url !== first) begin(value.files.part1.url);
+    if (value.data.words) {
+      words = value.data.words;
+      translate(element, words);
+    }
+    if (!value.files || !value.files.part1) { show(); return true; }
+    if (value.data.run !== run) begin(value.data.run);
     data = value.data;
     const names = Object.keys(value.files).filter((name) => name.startsWith("part")).length, mine = numbers;
     for (let part = mine.parts.length + 1; part <= names; part++) {
@@ -85,10 +88,10 @@ export function mount(host) {
     return true;
   });
 
-  /** @param {string} url of another film's first part */
-  function begin(url) {
+  /** @param {string} name of another film, or of this one under another model */
+  function begin(name) {
     stop();
-    first = url;
+    run = name;
     numbers = new Numbers();
     Object.assign(chosen, { frame: 0, at: null });
     cursor = null;
@@ -97,7 +100,9 @@ export function mount(host) {
   function show() {
     if (!data) return;
     find(".vd-film-box").hidden = false;
-    find(".vd-film-about").textContent = data.about.join(" ");
+    const { count, seconds } = data, about = fill(words.about, { ...data, seconds: seconds.toFixed(1) });
+    const more = numbers.colours ? "" : fill(words.about_so_far, { done: numbers.count, count });
+    find(".vd-film-about").textContent = about + " " + more;
     controls.frame.max = numbers.count;
     heads.build(numbers.heads);
     for (const name of PANELS) {
@@ -216,7 +221,7 @@ export function mount(host) {
   }
 
   function stop() {
-    clearInterval(playing);
+    clearTimeout(playing);
     playing = 0;
     controls.play.textContent = "▶";
     controls.play.setAttribute("aria-pressed", "false");
@@ -226,10 +231,18 @@ export function mount(host) {
     if (playing) { stop(); return; }
     controls.play.textContent = "❚❚";
     controls.play.setAttribute("aria-pressed", "true");
-    playing = window.setInterval(() => {
-      if (!view.isConnected || view.offsetParent === null) stop();
-      else goTo(chosen.frame + 1);
-    }, 1000 / (data ? data.rate : 1));
+    later();
+  }
+
+  /** The next frame when it is due: as long after this one as in the film. */
+  function later() {
+    if (!data) return;
+    const { times, seconds } = data, next = chosen.frame + 1 < numbers.count ? times[chosen.frame + 1] : seconds;
+    playing = window.setTimeout(() => {
+      if (!view.isConnected || view.offsetParent === null) { stop(); return; }
+      goTo(chosen.frame + 1);
+      later();
+    }, 1000 * Math.max(0.05, next - times[chosen.frame]));
   }
 
   controls.play.addEventListener("click", play);

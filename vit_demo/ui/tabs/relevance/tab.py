@@ -302,7 +302,7 @@ def download(state: PageState, target: object, **options) -> Download:
 
 def paper_panels(state: PageState, answer: Relevance) -> list[Panel]:
     """Every map over the picture, with its method's name and its own scale."""
-    panels = [Panel(answer.name if answer.name.isascii() else "", answer.picture)]
+    panels = [Panel(state.class_name(answer.name), answer.picture)]
     for made in answer.maps:
         limits, table = limits_of(made.values, made.signed), DIVERGING if made.signed else "viridis"
         panels.append(Panel(state.say(f"relevance.method_{made.method}"), answer.picture, made.values, limits, table))
