@@ -64,7 +64,7 @@ class Walk:
     def attention_added(self, layer: int) -> Tensor:
         """What a layer's attention adds to the residual stream, (1, N, D)."""
         block, given = self.vit.block(layer), self.attended(layer)
-        return block.scale1(block.norm1(given) if block.post_norm else given)
+        return block.scale1(block.norm1(given) if block.post_norm else given.clone())
 
     @cached_property
     def attention_input(self) -> Tensor:
@@ -312,10 +312,10 @@ def mlp(walk: Walk) -> Found:
     module = block.mlp
     if isinstance(module, GatedMlp):
         before = module.gate(entering)
-        after = module.activation(before) * module.value(entering)
+        after = module.activation(before.clone()) * module.value(entering)
     else:
         before = module.fc1(entering)
-        after = module.activation(before)
+        after = module.activation(before.clone())  # which may take the memory of what it is given
     added = walk.kept.residual[:, t] - middle
     D, hidden = walk.config.dim, walk.config.mlp_hidden
     facts = {"gated": isinstance(module, GatedMlp), "activation": walk.config.activation}

@@ -244,8 +244,8 @@ def _places(step: WalkStepName, config: ViTConfig) -> list[_Place]:
             _Place(Attention.forward, "return self.proj("),
         ],
         "residual": [
-            _Place(Block.forward, "x = x + self._attended("),
-            _Place(Block.forward, "x = x + self._fed_forward("),
+            _Place(Block.forward, "x = plus(x, self._attended("),
+            _Place(Block.forward, "x = plus(x, self._fed_forward("),
         ],
         "mlp": [_Place(mlp, "return self.")],
         "layers": [_Place(VisionTransformer.through, "for layer in range(", 2)],

@@ -12,6 +12,17 @@ from vit_demo.model.editing import LayerEdits
 from vit_demo.model.trace import Trace
 
 
+def gelu(x: Tensor) -> Tensor:
+    """x·Φ(x) (Hendrycks and Gimpel 2016). Without gradients it takes the memory of x, which nobody needs any more: a
+    pass is bound by memory beside its products."""
+    return F.gelu(x) if torch.is_grad_enabled() else torch.ops.aten.gelu_(x)
+
+
+def plus(x: Tensor, branch: Tensor) -> Tensor:
+    """x + branch; without gradients in the memory of the branch, which nobody else keeps."""
+    return x + branch if torch.is_grad_enabled() else branch.add_(x)
+
+
 def quick_gelu(x: Tensor) -> Tensor:
     """x·σ(1.702·x), the GELU of OpenAI's CLIP."""
     return x * torch.sigmoid(1.702 * x)
@@ -21,7 +32,7 @@ def gelu_tanh(x: Tensor) -> Tensor:
     return F.gelu(x, approximate="tanh")
 
 
-ACTIVATIONS = {"gelu": F.gelu, "gelu_tanh": gelu_tanh, "quick_gelu": quick_gelu, "silu": F.silu}
+ACTIVATIONS = {"gelu": gelu, "gelu_tanh": gelu_tanh, "quick_gelu": quick_gelu, "silu": F.silu}
 
 
 class PlainMlp(nn.Module):
@@ -61,7 +72,7 @@ class LayerScale(nn.Module):
         self.gamma = nn.Parameter(torch.ones(dim))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.gamma
+        return x * self.gamma if torch.is_grad_enabled() else x.mul_(self.gamma)
 
 
 class Block(nn.Module):
@@ -81,11 +92,11 @@ class Block(nn.Module):
         self, x: Tensor, rope: tuple[Tensor, Tensor] | None, trace: Trace | None, edits: LayerEdits | None = None
     ) -> Tensor:
         if edits is None or not edits.skip_attention:
-            x = x + self._attended(x, rope, trace, edits)
+            x = plus(x, self._attended(x, rope, trace, edits))
         elif trace is not None:
             self._attended(x, rope, trace, edits)  # nothing is added, but the trace shows what it would do
         if edits is None or not edits.skip_mlp:
-            x = x + self._fed_forward(x)
+            x = plus(x, self._fed_forward(x))
         if edits is not None:
             x = edits.change_residual(x)
         if trace is not None:
