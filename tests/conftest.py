@@ -12,6 +12,7 @@ if WORKER and hasattr(os, "sched_setaffinity"):  # a process has a core: torch's
     os.sched_setaffinity(0, {cores[int(WORKER.removeprefix("gw")) % len(cores)]})
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A file stays in one process, for what its tests share; so do all of the browser's, which come first: they take
     longest, and there is one browser and one app for all of them."""

@@ -24,10 +24,12 @@ def own_folder(base: str | Path | None = None) -> Path:
     for left in base.glob(f"{PREFIX}*"):
         if _is_abandoned(left):
             shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
-    lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+    new = Path(tempfile.mkdtemp(prefix=f".new-{PREFIX}", dir=base))
+    lock = os.open(new / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
     _try_lock(lock)
     _locks.append(lock)
+    folder = base / new.name.removeprefix(".new-")
+    new.rename(folder)  # under this name it is owned from the first moment on: another server may be looking
     return folder
 
 

@@ -277,6 +277,7 @@ def test_a_file_that_the_server_let_go_is_fetched_again(visit):
         route.fulfill(status=404) if len(gone) == 1 else route.continue_()
 
     visitor.settle()
+    visitor.page.route("**/layer?**", lambda route: route.fulfill(status=404))  # the plain route has it no more
     visitor.page.route("**/layer.bin", refuse_once)
     visitor.page.locator(".vd-explorer input[name=layer]").fill("3")
     visitor.until_data("layer", "2")
@@ -375,7 +376,7 @@ def test_what_is_taken_away_can_be_downloaded(visit):
     visitor.settle()
     links = page.locator("#vd-attention-files a[href]").evaluate_all("(all) => all.map((a) => a.href)")
     kinds = {link.rpartition(".")[2]: urllib.request.urlopen(link, timeout=20).read() for link in links}
-    assert set(kinds) == {"png", "npz", "gif"}
+    assert set(kinds) == {"png", "pdf", "npz", "gif"}
     with np.load(io.BytesIO(kinds["npz"]), allow_pickle=False) as numbers:
         assert numbers["attention"].shape == (12, 6, 37, 37)
     assert "explainer.attention" in page.locator("#vd-attention-code").inner_text()

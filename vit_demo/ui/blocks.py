@@ -24,11 +24,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PlainRoute:
-    """What a browser posts to `name`, beside the page, without gradio's events: for bytes that come many times a
+    """What a browser asks for by `name`, beside the page, without gradio's events: for bytes that come many times a
     second. `endpoint` is Starlette's: a request in, a response out."""
 
     name: str
     endpoint: Callable[[Request], Awaitable[Response]]
+    method: str = "POST"
 
 
 SCHEMAS = ("api_info", "api_info_as_input", "api_info_as_output", "example_inputs")
@@ -45,7 +46,7 @@ class PageBlocks(gr.Blocks):
         """Its plain routes, for a web application in which it stands below `path`."""
         from starlette.routing import Route
 
-        return [Route(f"{path}/{one.name}", one.endpoint, methods=["POST"]) for one in self.plain_routes]
+        return [Route(f"{path}/{one.name}", one.endpoint, methods=[one.method]) for one in self.plain_routes]
 
     def launch(self, *args: Any, app_kwargs: dict[str, Any] | None = None, **more: Any):
         """Gradio's own, with the plain routes beside those that `app_kwargs` asks for."""

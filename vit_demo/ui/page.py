@@ -127,9 +127,9 @@ class Page:
             **(how or QUIET),
         )
 
-    def plain_route(self, name: str, endpoint: Callable) -> None:
-        """What a browser posts to `name` reaches this endpoint of Starlette's, without gradio's events."""
-        self.plain_routes.append(PlainRoute(name, endpoint))
+    def plain_route(self, name: str, endpoint: Callable, method: str = "POST") -> None:
+        """What a browser asks for by `name` reaches this endpoint of Starlette's, without gradio's events."""
+        self.plain_routes.append(PlainRoute(name, endpoint, method))
 
     def of(self, names: Sequence[str]) -> list:
         """The components of these names."""

@@ -42,9 +42,9 @@ export async function fetchBytes(url, get = fetch) {
 
 /**
  * The arrays of a file, or null: see `fetchBytes`.
- * @param {string} url @returns {Promise<Arrays | null>}
+ * @param {string} url @param {(url: string) => Promise<Response>} [get] @returns {Promise<Arrays | null>}
  */
-export async function fetchArrays(url) {
-  const buffer = await fetchBytes(url);
+export async function fetchArrays(url, get = fetch) {
+  const buffer = await fetchBytes(url, get);
   return buffer && unpack(buffer);
 }

@@ -58,6 +58,12 @@ def read_file(path: str, most_px: int | None = None) -> Picture:
     return _decode(digest, lambda: content or read()[1], most_px)
 
 
+def remembered(digest: str) -> Picture | None:
+    """The picture of that content, where it was decoded lately."""
+    made = _decoded.get((digest, None))
+    return made if isinstance(made, Picture) else None
+
+
 def read_bytes(data: bytes, most_px: int | None = None) -> Picture:
     """The same for a file's bytes."""
     return _decode(file_digest(data), lambda: data, most_px)

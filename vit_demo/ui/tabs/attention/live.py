@@ -6,12 +6,14 @@ takes to draw it.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -124,11 +126,10 @@ class Waiting:
 def endpoint(explainer: ExplainerProtocol, examples: tuple[Example, ...], access: str) -> Callable:
     """Starlette's endpoint for frames: what they are in the query, their bytes in the body. Frames wait in threads of
     their own, so that pages are served meanwhile, and are given up when their connection closes."""
-    import anyio
     from starlette.requests import ClientDisconnect
     from starlette.responses import JSONResponse
 
-    waiting, threads = Waiting(), anyio.CapacityLimiter(MOST_FRAMES)
+    waiting, threads = Waiting(), ThreadPoolExecutor(MOST_FRAMES, "frame")
 
     async def live(request: Request) -> Response:
         if not secrets.compare_digest(request.headers.get("x-access", "").encode(), access.encode()):
@@ -139,25 +140,17 @@ def endpoint(explainer: ExplainerProtocol, examples: tuple[Example, ...], access
         query["visitor"] = visitor = "camera " + query.get("visitor", "")[:40]
         with waiting.one_more(visitor) as taken:
             if not taken:
-                return JSONResponse({"error": say("live.too_many", language_of(query.get("lang")))}, 200)
+                return JSONResponse({"error": say("live.too_many", language_of(query.get("lang")))})
             try:
                 body = await request.body()
             except ClientDisconnect:
                 return JSONResponse({}, 400)
-            found: dict = {}
-
-            async def watch(scope: anyio.CancelScope) -> None:
-                while not await request.is_disconnected():
-                    await anyio.sleep(LOOK_S)
-                explainer.forget(visitor)
-                scope.cancel()
-
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(watch, tasks.cancel_scope)
-                ask = partial(answered, explainer, examples, query, body)
-                found = await anyio.to_thread.run_sync(ask, limiter=threads)
-                tasks.cancel_scope.cancel()
-            return JSONResponse(found)
+            ask = partial(answered, explainer, examples, query, body)
+            asked = asyncio.get_running_loop().run_in_executor(threads, ask)
+            while not (await asyncio.wait([asked], timeout=LOOK_S))[0]:
+                if await request.is_disconnected():
+                    explainer.forget(visitor)
+            return JSONResponse(await asked)
 
     return live
 

@@ -12,6 +12,7 @@ import { directionsOf, layerFrom, tokenName, tokenNumber } from "../../kit/explo
  * @property {number} rows @property {number} cols @property {number} patch_px @property {string[]} prefix
  * @property {string[]} prefix_labels @property {string[]} prefix_titles @property {Partial<Selection>} selection
  * @property {Record<string, string>} link @property {Record<string, string>} words @property {string} [note]
+ * @property {Record<string, string>} [ask] What the server's plain route wants to know for a layer of this pass.
  */
 /** @typedef {{ url: string }} File */
 /** @typedef {{ data: Data, files?: { layer?: File, features?: File, wall?: File } }} Value */
@@ -19,6 +20,8 @@ import { directionsOf, layerFrom, tokenName, tokenNumber } from "../../kit/explo
 /**
  * @typedef {object} World
  * @property {(url: string) => Promise<Arrays | null>} fetchArrays
+ * @property {(data: Data, layer: number, part: "layer" | "features") => string} [addressOf] Where a layer's numbers are had
+ * without asking the page; "" where they are not.
  * @property {(name: string, data: unknown) => void} trigger Tells the page: "select" a Selection, "input" a wanted layer.
  * @property {(what: "layer" | "choice" | "wall") => void} changed What has to be drawn again.
  * @property {() => number} [now] milliseconds
@@ -33,8 +36,9 @@ export const ALL_HEADS = -1;
 
 export class Explorer {
   /** @param {World} world */
-  constructor({ fetchArrays, trigger, changed, now = () => performance.now(), later = (run, ms) => setTimeout(run, ms) }) {
+  constructor({ fetchArrays, addressOf = () => "", trigger, changed, now = () => performance.now(), later = (run, ms) => setTimeout(run, ms) }) {
     this.fetchArrays = fetchArrays;
+    this.addressOf = addressOf;
     this.trigger = trigger;
     this.changed = changed;
     this.now = now;
@@ -146,11 +150,8 @@ export class Explorer {
   async keep(number, url, features) {
     const key = this.data && this.data.key, arrays = await this.fetch(url);
     if (!this.data || this.data.key !== key) return;
-    if (arrays) {
-      this.files.set(number, { arrays, features, directions: null });
-      this.letGo();
-      if (number === this.chosen.layer) this.activate();
-    } else if (number === this.chosen.layer) this.request(number, true);
+    if (arrays) this.have(number, arrays, features);
+    else if (number === this.chosen.layer) this.request(number, true);
     else this.requested.delete(number);
   }
 
@@ -168,8 +169,31 @@ export class Explorer {
   request(number, lost = false) {
     const before = this.requested.get(number) || { at: -Infinity, tries: 0 }, now = this.now();
     if (lost ? before.tries >= TRIES : now - before.at < ASK_AGAIN_MS) return;
-    this.requested.set(number, { at: now, tries: before.tries + 1 });
-    this.trigger("input", { layer: number, times: before.tries + 1 });
+    const tries = before.tries + 1, address = this.data && this.addressOf(this.data, number, "layer");
+    this.requested.set(number, { at: now, tries });
+    if (!address || lost) this.trigger("input", { layer: number, times: tries });
+    else this.ask(number, address, tries);
+  }
+
+  /**
+   * A layer from the server's plain route; what it does not have is asked of the page.
+   * @param {number} number @param {string} address @param {number} tries
+   */
+  async ask(number, address, tries) {
+    const data = /** @type {Data} */ (this.data), arrays = await this.fetch(address);
+    if (!this.data || this.data.key !== data.key) return;
+    if (arrays) this.have(number, arrays, this.addressOf(data, number, "features"));
+    else this.trigger("input", { layer: number, times: tries });
+  }
+
+  /**
+   * A layer's numbers are here.
+   * @param {number} number @param {Arrays} arrays @param {string | null} features
+   */
+  have(number, arrays, features) {
+    this.files.set(number, { arrays, features, directions: null });
+    this.letGo();
+    if (number === this.chosen.layer) this.activate();
   }
 
   /** The chosen layer's numbers are here: they are made ready, and the next layer is fetched ahead. */

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from dataclasses import asdict
 
 import gradio as gr
@@ -22,19 +23,26 @@ from vit_demo.ui.kit.words import token_title, view_words
 from vit_demo.ui.page import LIGHT, QUIET, Page, Updates
 from vit_demo.ui.state import PageState, Selection
 from vit_demo.ui.tab import Tab
-from vit_demo.ui.tabs.attention import live
+from vit_demo.ui.tabs.attention import layers, live
 
 
 class ExplorerView(View):
-    """Every head of a layer, from any token. `select` tells what was chosen, `input` asks for a layer's file."""
+    """Every head of a layer, from any token. `select` tells what was chosen, `input` asks for a layer's file where the
+    plain route does not have it. Whoever has `access`, which comes with the page, may ask that route."""
 
     source = "tabs/attention/view"
+
+    def __init__(self, value=None, access: str = "", **kwargs):
+        super().__init__(value, **kwargs)
+        self.html_template = self.html_template.replace("{access}", access)
 
 
 def layout(page: Page) -> None:
     page.say(gr.Markdown(elem_classes="vd-help"), value="attention.help")
     live.layout(page)
-    page.add("attention", ExplorerView(elem_id="vd-attention"))
+    access = secrets.token_urlsafe(16)
+    page.add("attention", ExplorerView(access=access, elem_id="vd-attention"))
+    page.plain_route(layers.ROUTE, layers.endpoint(page.explainer, access), "GET")
     download_block(page, "attention", download)
     file_block(page, "attention")
 
@@ -105,6 +113,7 @@ def layer_value(state: PageState, tensors: LayerTensors) -> dict:
             "prefix_titles": [token_title(name, state.language) for name in tensors.info.grid.prefix_names],
             "selection": asdict(state.selection),
             "link": state.link,
+            **({"ask": layers.layer_query(state)} if state.explainer.takes_frames else {}),
         },
     }
 

@@ -32,7 +32,13 @@ export function mount({ element, props, trigger, watch }) {
   const directions = /** @type {HTMLInputElement[]} */ ([...element.querySelectorAll("[name=direction]")]);
   let notice = "", playing = 0, frame = 0, speaking = 0;
 
-  const explorer = new Explorer({ fetchArrays, trigger, changed });
+  const headers = { "X-Access": view.dataset.access ?? "" };
+  const explorer = new Explorer({
+    fetchArrays: (url) => fetchArrays(url, (address) => fetch(address, { headers })),
+    addressOf: ({ ask }, layer, part) =>
+      (ask ? new URL("layer?" + new URLSearchParams({ ...ask, layer: String(layer), part }), document.baseURI).href : ""),
+    trigger, changed,
+  });
   const heads = mountHeads(find(".vd-heads"), (head) => explorer.chooseHead(head));
   const wall = mountWall(find(".vd-wall-box"), {
     open(layer, head) { stop(); explorer.chosen.head = head; explorer.goTo(layer); },
