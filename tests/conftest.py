@@ -12,11 +12,15 @@ if WORKER and hasattr(os, "sched_setaffinity"):  # a process has a core: torch's
     os.sched_setaffinity(0, {cores[int(WORKER.removeprefix("gw")) % len(cores)]})
 
 
+# The browser's tests take longest: in two halves, each in a process with a browser and an app of its own
+ONE_HALF = {"test_page", "test_live_page", "test_film_page"}
+
+
 @pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file stays in one process, for what its tests share; so do all of the browser's, which come first: they take
-    longest, and there is one browser and one app for all of them."""
+    """A file stays in one process, for what its tests share; so does each half of the browser's, which come first."""
     for item in items:
         browser = item.get_closest_marker("browser") is not None
-        item.add_marker(pytest.mark.xdist_group("browser" if browser else str(item.path)))
+        half = "browser, one half" if item.path.stem in ONE_HALF else "browser, the other"
+        item.add_marker(pytest.mark.xdist_group(half if browser else str(item.path)))
     items.sort(key=lambda item: item.get_closest_marker("browser") is None)
