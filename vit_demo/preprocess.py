@@ -115,7 +115,7 @@ def prepare(
     # Pillow can crop while it resizes, but only whole-picture resizing equals what the reference transforms do.
     shown = _in_bands(rgb, spec).resize((resized[1], resized[0]), RESAMPLING[spec.interpolation])
     shown = shown.crop((left, top, left + target[1], top + target[0]))
-    return _prepared(shown, spec, seen_box(spec, patch_px, choice, height, width))
+    return _prepared(shown, spec, _box(target, resized, (top, left), height, width))
 
 
 def seen_box(
@@ -123,9 +123,7 @@ def seen_box(
 ) -> tuple[float, float, float, float]:
     """(top, left, bottom, right) of what the model sees of a picture of height × width, in its pixels; outside of it
     where a crop takes more than there is."""
-    target, resized, (top, left) = _cut(spec, patch_px, choice, height, width)
-    per_row, per_col = height / resized[0], width / resized[1]
-    return top * per_row, left * per_col, (top + target[0]) * per_row, (left + target[1]) * per_col
+    return _box(*_cut(spec, patch_px, choice, height, width), height, width)
 
 
 def normalised(frame: np.ndarray, spec: PreprocessSpec) -> PreparedImage:
@@ -147,6 +145,15 @@ def _cut(
         resized = _other_resized(spec, choice, target, height, width)
     top, left = (_begin(*sides, spec.crop) for sides in zip(resized, window or target, strict=True))
     return target, resized, (top, left)
+
+
+def _box(
+    target: tuple[int, int], resized: tuple[int, int], start: tuple[int, int], height: int, width: int
+) -> tuple[float, float, float, float]:
+    """What `_cut` takes, in pixels of the picture before it was resized."""
+    per_row, per_col = height / resized[0], width / resized[1]
+    (top, left), (tall, wide) = start, target
+    return top * per_row, left * per_col, (top + tall) * per_row, (left + wide) * per_col
 
 
 def _in_bands(rgb: np.ndarray, spec: PreprocessSpec) -> Image.Image:

@@ -45,6 +45,16 @@ def look(visitor, path) -> None:
     visitor.page.locator("#vd-film-run").click()
 
 
+def shown(visit, films):
+    """A visitor before the film that moves, all of it there."""
+    visitor = visit("?side=224")
+    open_tab(visitor)
+    look(visitor, films / "moving.mp4")
+    visitor.wait(COLOURED)
+    visitor.settle()
+    return visitor
+
+
 def go_to(visitor, frame: int) -> None:
     visitor.page.locator(".vd-film [name=frame]").fill(str(frame + 1))
     visitor.wait(FRAME, str(frame))
@@ -57,11 +67,7 @@ def canvas(visitor, selector: str) -> np.ndarray:
 
 
 def test_a_film_is_shown_frame_by_frame_and_a_patch_found_again_in_all(visit, films):
-    visitor = visit("?side=224")
-    open_tab(visitor)
-    look(visitor, films / "moving.mp4")
-    visitor.wait(COLOURED)
-    visitor.settle()
+    visitor = shown(visit, films)
     page = visitor.page
     assert page.locator(".vd-film").get_attribute("data-count") == "12"
     assert "12 frames" in page.locator(".vd-film-about").inner_text()
@@ -87,11 +93,7 @@ def test_a_film_is_shown_frame_by_frame_and_a_patch_found_again_in_all(visit, fi
 
 
 def test_heads_mask_and_timeline_are_drawn_without_a_request(visit, films):
-    visitor = visit("?side=224")
-    open_tab(visitor)
-    look(visitor, films / "moving.mp4")
-    visitor.wait(COLOURED)
-    visitor.settle()
+    visitor = shown(visit, films)
     before = canvas(visitor, ".vd-film-attention .vd-overlay")
 
     def choose() -> None:
@@ -110,10 +112,7 @@ def test_heads_mask_and_timeline_are_drawn_without_a_request(visit, films):
 
 
 def test_the_film_can_be_taken_away(visit, films):
-    visitor = visit("?side=224")
-    open_tab(visitor)
-    look(visitor, films / "moving.mp4")
-    visitor.wait(COLOURED)
+    visitor = shown(visit, films)
     visitor.page.locator("#vd-film-take > button").click()
     visitor.page.locator("#vd-film-make").click()
     visitor.page.locator("#vd-film-files a").first.wait_for()

@@ -217,7 +217,7 @@ def test_a_page_without_https_says_how_to_open_it(visit):
 
 def test_a_server_that_was_started_anew_asks_for_a_reload(visit):
     visitor = visit()
-    visitor.page.evaluate("() => { document.querySelector('.vd-live').dataset.access = 'of before' }")
+    visitor.page.evaluate("() => { document.getElementById('vd-access').dataset.access = 'of before' }")
     press(visitor, "open")
     visitor.wait("(said) => document.querySelector('.vd-live-said').textContent === said", say("live.reload"))
     visitor.errors.clear()  # Chromium logs every 403

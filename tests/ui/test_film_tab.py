@@ -13,6 +13,7 @@ from PIL import Image
 from vit_demo.contract import FilmError, SizeChoice
 from vit_demo.film import RATES, film_bytes
 from vit_demo.text import say
+from vit_demo.ui.page import _with_state
 from vit_demo.ui.state import Selection
 from vit_demo.ui.tabs.film import tab as film
 from vit_demo.ui.tabs.film.sheet import GAP_PX, Chosen, mass_mask, sheets
@@ -247,8 +248,10 @@ def test_the_files_are_of_the_film_that_is_shown_whatever_was_chosen_since(state
 
 def test_a_film_needs_no_picture(explainer, examples, tmp_path, file):
     handler = lambda state, **values: state  # noqa: E731
-    seen = film._with_state(handler, explainer, examples, None, HEAD, 48, False, {}, "en")
+    seen = _with_state(handler, explainer, examples, False, None, HEAD, 48, False, {}, "en")
     assert seen.image.shape == examples[0].picture().shape
+    assert _with_state(handler, explainer, examples, True, None, HEAD, 48, False, {}, "en") == {}
+    assert film.LONG["needs_picture"] is False
 
 
 def test_a_refused_film_leaves_no_bar_behind(state, tmp_path):

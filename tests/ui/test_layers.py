@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from vit_demo.contract import DemoError, SizeChoice
 from vit_demo.fair_queue import VisitorLeft
+from vit_demo.ui.blocks import for_pages
 from vit_demo.ui.kit.binary import features_file, layer_file
 from vit_demo.ui.kit.reader import read_bytes, remembered
 from vit_demo.ui.tabs.attention import layers
@@ -29,7 +30,7 @@ def picture():
 
 @pytest.fixture
 def get(explainer):
-    client = TestClient(Starlette(routes=[Route("/layer", layers.endpoint(explainer, ACCESS))]))
+    client = TestClient(Starlette(routes=[Route("/layer", for_pages(layers.endpoint(explainer), ACCESS))]))
     return lambda access=ACCESS, **query: client.get("/layer", params=query, headers={"X-Access": access})
 
 

@@ -15,6 +15,7 @@ from vit_demo.contract import DemoError, SizeChoice
 from vit_demo.fair_queue import VisitorLeft
 from vit_demo.preprocess import prepare
 from vit_demo.text import LANGUAGES, say
+from vit_demo.ui.blocks import for_pages
 from vit_demo.ui.state import Selection
 from vit_demo.ui.tabs.attention import live
 
@@ -24,7 +25,9 @@ HEIGHT, WIDTH = 48, 80  # 3 × 5 patches
 
 @pytest.fixture
 def client(explainer, examples) -> TestClient:
-    return TestClient(Starlette(routes=[Route("/live", live.endpoint(explainer, examples, ACCESS), methods=["POST"])]))
+    return TestClient(
+        Starlette(routes=[Route("/live", for_pages(live.endpoint(explainer, examples), ACCESS), methods=["POST"])])
+    )
 
 
 @pytest.fixture

@@ -125,11 +125,11 @@ def pca_colours(features: list[Tensor], shown: list[Tensor], method: str) -> tup
     "dinov3": whitened, then sigmoid(2·score) (facebookresearch/dinov3 notebooks/pca.ipynb).
     """
     components = principal_components(torch.cat([f[s] for f, s in zip(features, shown, strict=True)]), 3)
-    scores = [components.scores(f) for f in features]
     if method == "dinov3":
-        deviation = torch.where(components.deviation > 0, components.deviation, 1.0)
-        colours = [torch.sigmoid(2 * one / deviation) for one in scores]
+        basis = _basis_of(components)
+        colours = [colours_on(basis, f.double().cpu()) for f in features]
     elif method == "dinov2":
+        scores = [components.scores(f) for f in features]
         seen = torch.cat([one[s] for one, s in zip(scores, shown, strict=True)])
         low, high = seen.amin(dim=0), seen.amax(dim=0)
         span = torch.where(high > low, high - low, 1.0)
@@ -142,14 +142,17 @@ def pca_colours(features: list[Tensor], shown: list[Tensor], method: str) -> tup
 def colour_basis(features: Tensor) -> Tensor:
     """What colours patches (n, D) so that later ones can be coloured alike: their mean and their first three principal
     components, each divided by its deviation, (4, D) float32."""
-    components = principal_components(features, 3)
+    return _basis_of(principal_components(features, 3)).float()
+
+
+def _basis_of(components: Components) -> Tensor:
     deviation = torch.where(components.deviation > 0, components.deviation, 1.0)
-    return torch.cat([components.mean[None], components.directions / deviation[:, None]]).float()
+    return torch.cat([components.mean[None], components.directions / deviation[:, None]])
 
 
 def colours_on(basis: Tensor, features: Tensor) -> Tensor:
-    """Patches (n, D) as red, green, blue (n, 3) in 0…1 on a `colour_basis`: sigmoid(2·score), as `pca_colours` does it
-    by "dinov3" for the patches that made the basis."""
+    """Patches (n, D) as red, green, blue (n, 3) in 0…1 on a `colour_basis`: whitened, then sigmoid(2·score)
+    (facebookresearch/dinov3 notebooks/pca.ipynb)."""
     basis = basis.to(features)
     return torch.sigmoid(2 * (features - basis[0]) @ basis[1:].T)
 

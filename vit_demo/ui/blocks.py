@@ -4,6 +4,7 @@ that are none are told in a sentence."""
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
 log = logging.getLogger(__name__)
+Endpoint = Callable[["Request"], Awaitable["Response"]]
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,21 @@ class PlainRoute:
     second. `endpoint` is Starlette's: a request in, a response out."""
 
     name: str
-    endpoint: Callable[[Request], Awaitable[Response]]
+    endpoint: Endpoint
     method: str = "POST"
+
+
+def for_pages(endpoint: Endpoint, access: str) -> Endpoint:
+    """The endpoint for whoever sends what came with the page as the header X-Access; 403 for all others."""
+
+    async def guarded(request: Request) -> Response:
+        from starlette.responses import Response
+
+        if not secrets.compare_digest(request.headers.get("x-access", "").encode(), access.encode()):
+            return Response(status_code=403)
+        return await endpoint(request)
+
+    return guarded
 
 
 SCHEMAS = ("api_info", "api_info_as_input", "api_info_as_output", "example_inputs")

@@ -47,7 +47,10 @@ def build_demo(
     at a time are asked to come back. In a `room`, pages can follow a teacher's."""
     page = Page(explainer, examples)
     with PageBlocks(title=say("page.title"), analytics_enabled=False, delete_cache=(600, 3000)) as demo:
-        gr.HTML(f"<style>{page_style()}</style>", elem_id="vd-style")  # here, it is also there when mounted in a site
+        opens = f'<div id="vd-access" data-access="{page.access}" hidden></div>'
+        gr.HTML(
+            f"<style>{page_style()}</style>{opens}", elem_id="vd-style"
+        )  # here, it is also there when mounted in a site
         # In the browser, not in gradio's session: a server that has forgotten a visitor, or is another, goes on from it
         page.add("good_model", gr.Textbox("", visible="hidden", elem_id="vd-good-model"))
         page.add("selection", gr.JSON({}, visible="hidden", elem_id="vd-selection"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from html import escape
@@ -15,8 +16,9 @@ from vit_demo.contract import DemoError, ExplainerProtocol
 from vit_demo.fair_queue import VisitorLeft, current_visitor
 from vit_demo.gallery import Example
 from vit_demo.text import LANGUAGES, say
-from vit_demo.ui.blocks import PlainRoute
+from vit_demo.ui.blocks import PlainRoute, for_pages
 from vit_demo.ui.kit.inputs import language_of
+from vit_demo.ui.kit.reader import Picture
 from vit_demo.ui.kit.static import published_words
 from vit_demo.ui.kit.terms import mark_terms
 from vit_demo.ui.state import page_state
@@ -89,6 +91,7 @@ class Page:
         self.words = Words()
         self.running: list = []
         self.plain_routes: list[PlainRoute] = []
+        self.access = secrets.token_urlsafe(16)  # comes with the page, and opens its plain routes
 
     def add(self, name: str, component, **phrases: str):
         """Keeps a component under a name; `label="topic.phrase"` sets a property to that phrase, in both languages."""
@@ -100,14 +103,21 @@ class Page:
         return self.words.on(component, **phrases)
 
     def listener(
-        self, handler: Callable, inputs: Inputs = (), outputs: Sequence[str] = (), extra: Extra | None = None, **how
+        self,
+        handler: Callable,
+        inputs: Inputs = (),
+        outputs: Sequence[str] = (),
+        extra: Extra | None = None,
+        needs_picture: bool = True,
+        **how,
     ) -> dict:
         """The arguments of one event listener for `handler(state, **values of the inputs)`.
 
         The handler returns (or, a generator, yields) updates by the names in `outputs`. It is not called while the page
-        has no model or no picture. `extra`: see `plain_listener`. `how`: gradio's own arguments; QUIET without any.
+        has no model or no picture; one that `needs_picture` no is given an example where there is none. `extra`: see
+        `plain_listener`. `how`: gradio's own arguments; QUIET without any.
         """
-        with_state = partial(_with_state, handler, self.explainer, self.examples)
+        with_state = partial(_with_state, handler, self.explainer, self.examples, needs_picture)
         return self.plain_listener(with_state, {**STATE, **_by_parameter(inputs)}, outputs, extra, **how)
 
     def plain_listener(
@@ -128,8 +138,9 @@ class Page:
         )
 
     def plain_route(self, name: str, endpoint: Callable, method: str = "POST") -> None:
-        """What a browser asks for by `name` reaches this endpoint of Starlette's, without gradio's events."""
-        self.plain_routes.append(PlainRoute(name, endpoint, method))
+        """What a page asks for by `name` (kit/plain.js) reaches this endpoint of Starlette's, without gradio's
+        events."""
+        self.plain_routes.append(PlainRoute(name, for_pages(endpoint, self.access), method))
 
     def of(self, names: Sequence[str]) -> list:
         """The components of these names."""
@@ -145,8 +156,10 @@ def _by_parameter(inputs: Inputs) -> dict[str, str]:
 
 
 def _with_state(
-    handler, explainer, examples, /, image, model, side, keep_shape, selection, language, **values
+    handler, explainer, examples, needs_picture, /, image, model, side, keep_shape, selection, language, **values
 ) -> Updates | Stream:
+    if not needs_picture and not isinstance(image, Picture):
+        image = Picture(examples[0].picture(), examples[0].digest)
     state = page_state(explainer, examples, image, model, side, keep_shape, selection, language)
     return {} if state is None else handler(state, **values)
 

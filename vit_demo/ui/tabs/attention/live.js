@@ -3,6 +3,7 @@
 import { make, paint, paintScale } from "../../kit/canvas.js";
 import { TABLES } from "../../kit/colours.js";
 import { bytesOf, coloursOf, opaque } from "../../kit/maps.js";
+import { askPlain, plainAddress } from "../../kit/plain.js";
 import { makeStage, markCell, middleOf, shapeStage } from "../../kit/stage.js";
 import { controlsOf, finder, follow } from "../../kit/view.js";
 import { fill, percent, signed, translate } from "../../kit/words.js";
@@ -107,14 +108,12 @@ export function mount(host) {
    */
   async function ask(question, body = new Uint8Array(0)) {
     const { model, language } = /** @type {Setup} */ (setup);
-    const query = new URLSearchParams({ visitor, model, lang: language });
-    for (const [name, value] of Object.entries(question)) query.set(name, String(value));
-    const address = new URL("live?" + query, document.baseURI), refused = (/** @type {string} */ error) => /** @type {any} */ ({ error });
+    const told = Object.fromEntries(Object.entries(question).map(([name, value]) => [name, String(value)]));
+    const address = plainAddress("live", { visitor, model, lang: language, ...told });
+    const refused = (/** @type {string} */ error) => /** @type {any} */ ({ error });
     try {
-      const answer = await fetch(address, {
-        method: "POST", body: /** @type {Uint8Array<ArrayBuffer>} */ (body), signal: AbortSignal.timeout(LATE_MS),
-        headers: { "X-Access": view.dataset.access ?? "" },
-      });
+      const bytes = /** @type {Uint8Array<ArrayBuffer>} */ (body);
+      const answer = await askPlain(address, { method: "POST", body: bytes, signal: AbortSignal.timeout(LATE_MS) });
       if (answer.status === 403 || answer.status === 404) return refused(words.reload);
       return answer.ok ? await answer.json() : refused(words.unexpected);
     } catch (error) {

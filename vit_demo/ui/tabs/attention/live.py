@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -26,6 +25,7 @@ from vit_demo.gallery import Example
 from vit_demo.grid import PatchGrid
 from vit_demo.preprocess import input_size, seen_box
 from vit_demo.text import class_name, say
+from vit_demo.ui.blocks import Endpoint
 from vit_demo.ui.kit.html import base64_of
 from vit_demo.ui.kit.inputs import language_of
 from vit_demo.ui.kit.view import View
@@ -52,19 +52,14 @@ BYTE = 255  # a map's top
 
 class LiveView(View):
     """Frames of a camera and what is drawn of them. `submit` brings the one that becomes the page's picture, `select`
-    tells what was chosen. Whoever has `access`, which comes with the page, may post frames."""
+    tells what was chosen."""
 
     source = "tabs/attention/live"
 
-    def __init__(self, value=None, access: str = "", **kwargs):
-        super().__init__(value, **kwargs)
-        self.html_template = self.html_template.replace("{access}", access)
-
 
 def layout(page: Page) -> None:
-    access = secrets.token_urlsafe(16)
-    page.add("attention_live", LiveView(access=access, elem_id="vd-live"))
-    page.plain_route(ROUTE, endpoint(page.explainer, page.examples, access))
+    page.add("attention_live", LiveView(elem_id="vd-live"))
+    page.plain_route(ROUTE, endpoint(page.explainer, page.examples))
 
 
 def wire(page: Page) -> None:
@@ -123,7 +118,7 @@ class Waiting:
             self._counts += Counter()  # visitors without any are forgotten
 
 
-def endpoint(explainer: ExplainerProtocol, examples: tuple[Example, ...], access: str) -> Callable:
+def endpoint(explainer: ExplainerProtocol, examples: tuple[Example, ...]) -> Endpoint:
     """Starlette's endpoint for frames: what they are in the query, their bytes in the body. Frames wait in threads of
     their own, so that pages are served meanwhile, and are given up when their connection closes."""
     from starlette.requests import ClientDisconnect
@@ -132,8 +127,6 @@ def endpoint(explainer: ExplainerProtocol, examples: tuple[Example, ...], access
     waiting, threads = Waiting(), ThreadPoolExecutor(MOST_FRAMES, "frame")
 
     async def live(request: Request) -> Response:
-        if not secrets.compare_digest(request.headers.get("x-access", "").encode(), access.encode()):
-            return JSONResponse({}, 403)
         if int(request.headers.get("content-length") or MOST_BODY_BYTES + 1) > MOST_BODY_BYTES:
             return JSONResponse({}, 413)
         query = dict(request.query_params)

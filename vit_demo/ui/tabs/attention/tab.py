@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from dataclasses import asdict
 
 import gradio as gr
@@ -28,21 +27,16 @@ from vit_demo.ui.tabs.attention import layers, live
 
 class ExplorerView(View):
     """Every head of a layer, from any token. `select` tells what was chosen, `input` asks for a layer's file where the
-    plain route does not have it. Whoever has `access`, which comes with the page, may ask that route."""
+    plain route does not have it."""
 
     source = "tabs/attention/view"
-
-    def __init__(self, value=None, access: str = "", **kwargs):
-        super().__init__(value, **kwargs)
-        self.html_template = self.html_template.replace("{access}", access)
 
 
 def layout(page: Page) -> None:
     page.say(gr.Markdown(elem_classes="vd-help"), value="attention.help")
     live.layout(page)
-    access = secrets.token_urlsafe(16)
-    page.add("attention", ExplorerView(access=access, elem_id="vd-attention"))
-    page.plain_route(layers.ROUTE, layers.endpoint(page.explainer, access), "GET")
+    page.add("attention", ExplorerView(elem_id="vd-attention"))
+    page.plain_route(layers.ROUTE, layers.endpoint(page.explainer), "GET")
     download_block(page, "attention", download)
     file_block(page, "attention")
 

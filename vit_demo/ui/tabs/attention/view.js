@@ -4,6 +4,7 @@ import { make, paint, paintScale } from "../../kit/canvas.js";
 import { TABLES } from "../../kit/colours.js";
 import { fetchArrays } from "../../kit/files.js";
 import { coloursOf, largest, massMask, rankOf } from "../../kit/maps.js";
+import { askPlain, plainAddress } from "../../kit/plain.js";
 import { makeStage, markCell, middleOf, shapeStage } from "../../kit/stage.js";
 import { controlsOf, finder } from "../../kit/view.js";
 import { fill, percent, signed, translate } from "../../kit/words.js";
@@ -32,11 +33,9 @@ export function mount({ element, props, trigger, watch }) {
   const directions = /** @type {HTMLInputElement[]} */ ([...element.querySelectorAll("[name=direction]")]);
   let notice = "", playing = 0, frame = 0, speaking = 0;
 
-  const headers = { "X-Access": view.dataset.access ?? "" };
   const explorer = new Explorer({
-    fetchArrays: (url) => fetchArrays(url, (address) => fetch(address, { headers })),
-    addressOf: ({ ask }, layer, part) =>
-      (ask ? new URL("layer?" + new URLSearchParams({ ...ask, layer: String(layer), part }), document.baseURI).href : ""),
+    fetchArrays: (url) => fetchArrays(url, askPlain),
+    addressOf: ({ ask }, layer, part) => (ask ? plainAddress("layer", { ...ask, layer: String(layer), part }) : ""),
     trigger, changed,
   });
   const heads = mountHeads(find(".vd-heads"), (head) => explorer.chooseHead(head));

@@ -10,7 +10,7 @@ import { mountCurves } from "./curves.js";
 import { paintFilters, paintHeads, paintPositions } from "./learned.js";
 
 /**
- * @typedef {object} Data As moments_data in file.py gives it.
+ * @typedef {object} Data As training_file in file.py gives it.
  * @property {Record<string, string>} words @property {number[]} steps @property {number} layers @property {number} heads
  * @property {number} rows @property {number} cols @property {number} top @property {{ rows: number, cols: number }} tiles
  * @property {number} limit @property {string[]} names @property {number[][]} shares @property {Record<string, string>} curves

@@ -7,7 +7,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import partial
 
@@ -22,11 +22,10 @@ from vit_demo.ui.kit.cache import cached_file
 from vit_demo.ui.kit.choices import LenientRadio
 from vit_demo.ui.kit.download import gif_bytes
 from vit_demo.ui.kit.html import jpeg_bytes, note, progress_html
-from vit_demo.ui.kit.reader import Picture
 from vit_demo.ui.kit.view import View
 from vit_demo.ui.kit.words import view_words
-from vit_demo.ui.page import LIGHT, STATE, Page, Updates
-from vit_demo.ui.state import PageState, Selection, page_state
+from vit_demo.ui.page import LIGHT, Page, Updates
+from vit_demo.ui.state import PageState, Selection
 from vit_demo.ui.tab import Tab
 from vit_demo.ui.tabs.film.sheet import Chosen, sheets
 
@@ -37,7 +36,7 @@ MOST_NUMBERS = 45_000_000  # of the features of all frames, one byte each in the
 EXAMPLE, EXAMPLE_S = "horses", 8
 GIF_PX = 640  # of its width: a GIF packs badly
 # One film is decoded, and one computed, at a time: each needs some hundred megabytes.
-LONG = dict(concurrency_limit=1, concurrency_id="film", show_progress="hidden")
+LONG = dict(needs_picture=False, concurrency_limit=1, concurrency_id="film", show_progress="hidden")
 
 _decoder = threading.BoundedSemaphore(1)
 
@@ -89,28 +88,16 @@ def wire(page: Page) -> None:
     outputs = ("film", "film_progress", "film_files", "film_source")
     page.add("film_source", gr.State(None))
     cache = parts["film"].GRADIO_CACHE
-    run = _listener(page, partial(look, cache), asked, outputs, LONG)
-    example = _listener(page, partial(look_at_example, cache), dict(rate="film_rate"), outputs, LONG)
+    run = page.listener(partial(look, cache), asked, outputs, **LONG)
+    example = page.listener(partial(look_at_example, cache), dict(rate="film_rate"), outputs, **LONG)
     started = [parts["film_run"].click(**run), parts["film_example"].click(**example)]
     chosen = page.plain_listener(remember, outputs=["film_chosen"], extra="event", **LIGHT)
     parts["film"].select(**chosen)
     taken = dict(chosen="film_chosen", source="film_source")
     how = dict(LONG, show_progress="minimal")
-    made = _listener(page, partial(take, cache), taken, ("film_files", "film_progress"), how)
+    made = page.listener(partial(take, cache), taken, ("film_files", "film_progress"), **how)
     started.append(parts["film_make"].click(**made))
     parts["film_stop"].click(None, cancels=started, api_visibility="private")
-
-
-def _listener(page: Page, handler: Callable, inputs: dict[str, str], outputs: tuple[str, ...], how: dict) -> dict:
-    """As page.listener, also where the page has no picture: a film needs none."""
-    with_state = partial(_with_state, handler, page.explainer, page.examples)
-    return page.plain_listener(with_state, {**STATE, **inputs}, outputs, **how)
-
-
-def _with_state(handler, explainer, examples, /, image, model, side, keep_shape, selection, language, **values):
-    image = image if isinstance(image, Picture) else Picture(examples[0].picture(), examples[0].digest)
-    state = page_state(explainer, examples, image, model, side, keep_shape, selection, language)
-    return {} if state is None else handler(state, **values)
 
 
 # ----------------------------------------------------------------------------------------------------------- handlers
