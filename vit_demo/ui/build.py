@@ -48,9 +48,8 @@ def build_demo(
     page = Page(explainer, examples)
     with PageBlocks(title=say("page.title"), analytics_enabled=False, delete_cache=(600, 3000)) as demo:
         opens = f'<div id="vd-access" data-access="{page.access}" hidden></div>'
-        gr.HTML(
-            f"<style>{page_style()}</style>{opens}", elem_id="vd-style"
-        )  # here, it is also there when mounted in a site
+        # Here, it is also there when the page is mounted in a site
+        gr.HTML(f"<style>{page_style()}</style>{opens}", elem_id="vd-style")
         # In the browser, not in gradio's session: a server that has forgotten a visitor, or is another, goes on from it
         page.add("good_model", gr.Textbox("", visible="hidden", elem_id="vd-good-model"))
         page.add("selection", gr.JSON({}, visible="hidden", elem_id="vd-selection"))
