@@ -8,7 +8,7 @@ WORDS = {
         "that you point at, in that frame and all others. **Read it** by the scales, which stay the same for the whole "
         "film. **It does not mean** that the model follows an object: it sees each frame alone and knows of no other."
     ),
-    "file": "A film: MP4, WebM, MOV or GIF, at most 20 seconds and 60 MB",
+    "file": "A film, at most 20 seconds and 60 MB",
     "rate": "Frames a second",
     "run": "Look at this film",
     "example": "Try it: a walk along the horses",
