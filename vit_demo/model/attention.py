@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from vit_demo.model.config import ViTConfig
 from vit_demo.model.editing import LayerEdits
+from vit_demo.model.linear import Linear
 from vit_demo.model.position import rotate
 from vit_demo.model.trace import Trace
 
@@ -31,11 +32,11 @@ class Attention(nn.Module):
         self.rope_pairing = config.rope.pairing if config.rope else None
         # A model without a key bias keeps zeros in that third: the product is the same, and the layout is one.
         width = (self.heads + 2 * self.kv_heads) * self.head_dim
-        self.qkv = nn.Linear(config.dim, width, bias=config.qkv_bias)
+        self.qkv = Linear(config.dim, width, bias=config.qkv_bias)
         self.q_norm = make_norm(config, self.head_dim) if config.qk_norm else nn.Identity()
         self.k_norm = make_norm(config, self.head_dim) if config.qk_norm else nn.Identity()
         self.norm = make_norm(config, config.attention_dim) if config.attention_norm else nn.Identity()
-        self.proj = nn.Linear(config.attention_dim, config.dim, bias=config.proj_bias)
+        self.proj = Linear(config.attention_dim, config.dim, bias=config.proj_bias)
 
     def project(self, x: Tensor, rope: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values of tokens (B, N, D), each (B, h, N, d), after q/k norm and RoPE."""

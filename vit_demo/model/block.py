@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from vit_demo.model.attention import Attention, make_norm
 from vit_demo.model.config import ViTConfig
 from vit_demo.model.editing import LayerEdits
+from vit_demo.model.linear import Linear
 from vit_demo.model.trace import Trace
 
 
@@ -40,9 +41,9 @@ class PlainMlp(nn.Module):
 
     def __init__(self, config: ViTConfig):
         super().__init__()
-        self.fc1 = nn.Linear(config.dim, config.mlp_hidden, bias=config.mlp_bias)
+        self.fc1 = Linear(config.dim, config.mlp_hidden, bias=config.mlp_bias)
         self.norm = make_norm(config, config.mlp_hidden) if config.mlp_norm else nn.Identity()
-        self.fc2 = nn.Linear(config.mlp_hidden, config.dim, bias=config.mlp_bias)
+        self.fc2 = Linear(config.mlp_hidden, config.dim, bias=config.mlp_bias)
         self.activation = ACTIVATIONS[config.activation]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -54,10 +55,10 @@ class GatedMlp(nn.Module):
 
     def __init__(self, config: ViTConfig):
         super().__init__()
-        self.gate = nn.Linear(config.dim, config.mlp_hidden, bias=config.mlp_bias)
-        self.value = nn.Linear(config.dim, config.mlp_hidden, bias=config.mlp_bias)
+        self.gate = Linear(config.dim, config.mlp_hidden, bias=config.mlp_bias)
+        self.value = Linear(config.dim, config.mlp_hidden, bias=config.mlp_bias)
         self.norm = make_norm(config, config.mlp_hidden) if config.mlp_norm else nn.Identity()
-        self.out = nn.Linear(config.mlp_hidden, config.dim, bias=config.mlp_bias)
+        self.out = Linear(config.mlp_hidden, config.dim, bias=config.mlp_bias)
         self.activation = ACTIVATIONS[config.activation]
 
     def forward(self, x: Tensor) -> Tensor:

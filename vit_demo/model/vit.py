@@ -15,6 +15,7 @@ from vit_demo.model.attention import make_norm
 from vit_demo.model.block import ACTIVATIONS, Block
 from vit_demo.model.config import Resampling, ViTConfig
 from vit_demo.model.editing import Plan, make_plan
+from vit_demo.model.linear import Linear
 from vit_demo.model.position import RESAMPLING, bands_of, resample_position, rope_angles, rope_table
 from vit_demo.model.trace import Trace
 
@@ -41,12 +42,12 @@ class AttentionPool(nn.Module):
         dim, self.heads = config.dim, config.pool_heads or config.heads
         hidden = config.pool_mlp_hidden or config.mlp_hidden
         self.latent = nn.Parameter(torch.zeros(1, 1, dim))
-        self.q = nn.Linear(dim, dim)
-        self.kv = nn.Linear(dim, 2 * dim)
-        self.proj = nn.Linear(dim, dim)
+        self.q = Linear(dim, dim)
+        self.kv = Linear(dim, 2 * dim)
+        self.proj = Linear(dim, dim)
         self.norm = make_norm(config, dim)
-        self.fc1 = nn.Linear(dim, hidden)
-        self.fc2 = nn.Linear(hidden, dim)
+        self.fc1 = Linear(dim, hidden)
+        self.fc2 = Linear(hidden, dim)
         self.activation = ACTIVATIONS[config.pool_activation or config.activation]
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -84,9 +85,9 @@ class VisionTransformer(nn.Module):
         self.fc_norm = make_norm(config, dim) if config.final_norm and config.fc_norm else nn.Identity()
         width = 2 * dim if config.pool == "token+avg" else dim
         has_head = config.num_classes > 0
-        self.head = nn.Linear(width, config.num_classes, bias=config.head_bias) if has_head else None
+        self.head = Linear(width, config.num_classes, bias=config.head_bias) if has_head else None
         two_heads = has_head and config.distillation_head
-        self.head_dist = nn.Linear(width, config.num_classes, bias=config.head_bias) if two_heads else None
+        self.head_dist = Linear(width, config.num_classes, bias=config.head_bias) if two_heads else None
 
     def _token(self, count: int) -> nn.Parameter:
         return nn.Parameter(torch.randn(1, count, self.config.dim) * 0.02)
