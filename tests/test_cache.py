@@ -268,3 +268,22 @@ def test_bytes_of_content_are_those_of_its_arrays():
     picture = np.zeros((10, 10, 3), np.uint8)
     assert 300 <= content_bytes(Question(1, picture)) < 700
     assert 600 <= content_bytes({"a": [picture, picture]}) < 1200
+
+
+def test_what_goes_is_told_by_its_key_after_it_went():
+    told = []
+    cache = ByteCache(30, gone=lambda key: told.append((key, cache.get(key))))
+    for key in "abcd":
+        put(cache, key, 10)
+    assert told == [("a", None)]
+    cache.evict(15)
+    assert told == [("a", None), ("b", None), ("c", None)]
+
+
+def test_some_are_discarded_by_their_key():
+    cache = ByteCache(100)
+    for key in ("a1", "b1", "a2"):
+        put(cache, key, 10)
+    cache.discard(lambda key: key.startswith("a"))
+    assert cache.nbytes == 10
+    assert cache.get("b1") is not None

@@ -3,8 +3,10 @@ much."""
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from contextlib import contextmanager, nullcontext
 
 import numpy as np
@@ -271,3 +273,15 @@ def test_pressure_frees_traces_before_models(explainer, engine, folder):
     engine._evict(1 << 60)
     assert (engine.answers.nbytes, engine.kept.nbytes, engine.pictures.nbytes) == (0, 0, 0)
     assert engine.models.nbytes > 0  # the one in use
+
+
+def test_traces_go_with_their_model(explainer, engine, folder):
+    """A trace reads its layers of the model, which would stay in memory with it."""
+    explainer.predict(picture(80), folder)
+    model = weakref.ref(engine.load(folder).model)
+    assert engine.runs.nbytes > 0
+    engine.models.evict(1 << 60)
+    assert engine.runs.nbytes == 0
+    gc.collect()
+    assert model() is None
+    assert explainer.attention(picture(80), folder).maps is not None

@@ -16,11 +16,12 @@ import numpy as np
 class ByteCache:
     """Values by key, up to `limit_bytes` in all (the newest is always kept). Safe to share between threads.
 
-    An optimisation, never a meaning: whatever is gone is computed again.
+    An optimisation, never a meaning: whatever is gone is computed again. `gone` is told the key of each value that made
+    room for another or was evicted, after it went.
     """
 
-    def __init__(self, limit_bytes: int):
-        self.limit_bytes = limit_bytes
+    def __init__(self, limit_bytes: int, gone: Callable[[Hashable], None] = lambda key: None):
+        self.limit_bytes, self._gone = limit_bytes, gone
         self._values: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._lock = threading.Lock()
         self._under_way: dict[Hashable, tuple[threading.Lock, int]] = {}  # gate, and how many hold or await it
@@ -57,18 +58,31 @@ class ByteCache:
                     self._under_way[key] = gate, waiting - 1
 
     def _put(self, key: Hashable, value: Any, nbytes: int) -> None:
+        dropped = []
         with self._lock:
             self._values[key] = (value, nbytes)
             while len(self._values) > 1 and sum(n for _, n in self._values.values()) > self.limit_bytes:
-                self._values.popitem(last=False)
+                dropped.append(self._values.popitem(last=False)[0])
+        for one in dropped:
+            self._gone(one)
 
     def evict(self, nbytes: int, keep: int = 0) -> int:
         """Drops the least recently used until `nbytes` are free or `keep` values are left. Bytes dropped."""
-        dropped = 0
+        freed, dropped = 0, []
         with self._lock:
-            while dropped < nbytes and len(self._values) > keep:
-                dropped += self._values.popitem(last=False)[1][1]
-        return dropped
+            while freed < nbytes and len(self._values) > keep:
+                key, (_, size) = self._values.popitem(last=False)
+                freed += size
+                dropped.append(key)
+        for one in dropped:
+            self._gone(one)
+        return freed
+
+    def discard(self, which: Callable[[Any], bool]) -> None:
+        """Drops every value whose key is one of those."""
+        with self._lock:
+            for key in [key for key in self._values if which(key)]:
+                del self._values[key]
 
     def clear(self) -> None:
         with self._lock:

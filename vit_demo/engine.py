@@ -54,7 +54,7 @@ def not_kept(question: Callable[..., Answer]) -> Callable[..., Answer]:
 class Run:
     """One forward pass and everything that can be seen afterwards. Tensors on the model's device, one picture.
 
-    It holds no reference to the model, which may be let go before it."""
+    The trace holds on to the model, of which it reads each layer; it goes with it."""
 
     prepared: PreparedImage
     trace: Trace
@@ -78,8 +78,8 @@ class Engine:
     ):
         self.hardware, self.examples, self._may_load = hardware, examples, may_load
         self.own: dict[str, LoadedModel] = {}  # of somebody's own memory, by name: never let go
-        self.models = ByteCache(limits.models)
         self.runs = ByteCache(limits.runs)
+        self.models = ByteCache(limits.models, gone=lambda name: self.runs.discard(lambda key: key[0] == name))
         self.kept = ByteCache(limits.kept)
         self.answers = ByteCache(limits.answers)
         self.pictures = ByteCache(limits.pictures)

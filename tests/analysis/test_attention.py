@@ -95,7 +95,7 @@ def test_a_row_trace_keeps_the_same_rows_and_changes_no_output(model, token):
     assert len(rows.rows) == DEPTH
     for layer in range(DEPTH):
         assert torch.allclose(rows.rows[layer], attention_rows(trace, layer, token), atol=1e-7)
-    assert rows.layers == []
+    assert len(rows.layers) == 0
 
 
 def test_log_sums_and_distances_are_those_of_the_whole_matrix_some_rows_at_a_time(model, monkeypatch):

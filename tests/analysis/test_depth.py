@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from vit_demo.analysis.depth import depth_statistics, layer_statistics, patch_di
 from vit_demo.contract import LayerHeadTable
 from vit_demo.grid import PatchGrid
 from vit_demo.memory import Limits
-from vit_demo.model import LayerTrace, Trace, VisionTransformer, ViTConfig
+from vit_demo.model import Heads, Trace, VisionTransformer, ViTConfig
 
 ROWS, COLS, PATCH_PX = 3, 5, 14
 PREFIXES = [(), ("cls",), ("cls", "dist"), ("cls", "reg1", "reg2", "reg3", "reg4"), ("reg1", "reg2")]
@@ -31,7 +32,8 @@ def trace_of(grid: PatchGrid, *queries_and_keys: tuple[torch.Tensor, torch.Tenso
     nothing = torch.zeros(1)
     trace = Trace()
     trace.start(grid, nothing)
-    trace.layers += [LayerTrace(q, k, nothing, nothing, nothing) for q, k in queries_and_keys]
+    for q, k in queries_and_keys:
+        trace.layers.append(nothing, partial(Heads, q, k, nothing))
     return trace
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from vit_demo.analysis.attention import attention_rows
+from vit_demo.edits import Cut, Edits
 from vit_demo.model import RopeConfig, Trace, VisionTransformer, ViTConfig
 
 FLOAT_BYTES = 4
@@ -67,18 +69,74 @@ def test_a_picture_that_is_refused_leaves_the_trace_unused():
     assert len(trace.layers) == 3
 
 
-def test_nbytes_counts_shared_memory_once():
-    """q, k and v are three views of one projection: B·N·3·dim numbers, kept alive once."""
-    _, trace, _ = filled()
+@pytest.mark.parametrize("more", [{}, {"rope": RopeConfig("index")}, {"block_norm": "post"}])
+def test_a_trace_keeps_the_residual_stream_alone(more):
+    _, trace, _ = filled(**more)
     one = 2 * (1 + 15) * 24 * FLOAT_BYTES  # B·N·D
-    assert trace.nbytes == one + 3 * (3 * one + one + one)
+    assert trace.nbytes == one + 3 * one
+    assert [layer.out.shape for layer in trace.layers] == 3 * [(2, 3, 16, 8)]
+    assert trace.nbytes == one + 3 * one  # what a layer computed is let go with it
 
 
-def test_nbytes_counts_what_a_rotation_adds():
-    """With RoPE q and k are tensors of their own, and v alone keeps the whole projection alive."""
-    _, trace, _ = filled(rope=RopeConfig("index"))
+def test_nbytes_of_a_differentiable_trace_counts_shared_memory_once():
+    """q, k and v are three views of one projection, kept alive once; with RoPE q and k are tensors of their own, and v
+    alone keeps the whole projection alive."""
     one = 2 * (1 + 15) * 24 * FLOAT_BYTES
-    assert trace.nbytes == one + 3 * (2 * one + 3 * one + one + one)
+    for rope, of_heads in ((None, 3 * one), (RopeConfig("index"), 2 * one + 3 * one)):
+        model, _, pixels = filled(rope=rope)
+        trace = Trace(gradients=True)
+        model(pixels, trace=trace)
+        assert trace.nbytes == one + 3 * (of_heads + one + one)
+
+
+class Watching(Trace):
+    """Keeps what attention got and gave in the pass itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def keep_attention(self, heads, out):
+        self.seen.append((*heads, out))
+        super().keep_attention(heads, out)
+
+
+@pytest.mark.parametrize("more", [{}, {"rope": RopeConfig("index")}, {"block_norm": "post"}, {"qk_norm": True}])
+@pytest.mark.parametrize(
+    "edits",
+    [
+        None,
+        Edits(temperature=0.5, cut=(Cut(keys=((0, 1),)),)),
+        Edits(drop=((1, 1),), heads={(1, 0): "mean"}, skip=((0, "mlp"), (2, "attention"))),
+    ],
+)
+def test_what_attention_got_and_gave_is_what_the_pass_had(more, edits):
+    model, _, pixels = filled(**more)
+    trace = Watching()
+    model(pixels, trace=trace, edits=edits)
+    assert len(trace.seen) == len(trace.layers) == 3
+    for (q, k, v, closed, out), layer in zip(trace.seen, trace.layers, strict=True):
+        assert all(map(torch.equal, (q, k, v, out), (layer.q, layer.k, layer.v, layer.out)))
+        assert (closed is None) == (layer.closed is None)
+        assert closed is None or torch.equal(closed, layer.closed)
+
+
+def test_layers_are_read_from_both_ends_and_in_slices():
+    _, trace, _ = filled()
+    assert torch.equal(trace.layers[-1].residual, trace.layers[2].residual)
+    assert len(trace.layers[1:]) == 2
+    with pytest.raises(IndexError):
+        trace.layers[3]
+
+
+def test_a_trace_of_inference_mode_is_read_outside_of_it():
+    model, _, pixels = filled()
+    trace = Trace()
+    with torch.inference_mode():
+        model(pixels, trace=trace)
+    rows = attention_rows(trace, 1, 0)
+    assert torch.allclose(rows.sum(-1), torch.ones(2, 3), atol=1e-5)
+    assert not rows.requires_grad
 
 
 def test_an_empty_trace_keeps_nothing():

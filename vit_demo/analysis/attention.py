@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from vit_demo.model.trace import LayerTrace, Trace
+from vit_demo.model.trace import Heads, LayerTrace, Trace
 
 ENTRIES_AT_ONCE = 1 << 20  # attention scores held in memory where a whole layer is walked: a core's cache
 
@@ -22,14 +23,15 @@ def layer_of(trace: Trace, layer: int) -> LayerTrace:
 def attention_rows(trace: Trace, layer: int, token: int) -> Tensor:
     """Where one token looks in one layer: softmax(q_i·Kᵀ/√d), (B, h, N); rows sum to 1. Vaswani et al. 2017, eq. 1.
 
-    Layer and token count from 0, prefix tokens first. Costs one row, not a forward pass. ValueError outside the trace.
+    Layer and token count from 0, prefix tokens first. Costs the layer's projection and one row, not a forward pass.
+    ValueError outside the trace.
     """
-    kept = layer_of(trace, layer)
-    return row_of(kept.q, kept.k, token, kept.closed)
+    return row_of(layer_of(trace, layer).heads, token)
 
 
-def row_of(q: Tensor, k: Tensor, token: int, closed: Tensor | None = None) -> Tensor:
-    """softmax(q_i·Kᵀ/√d) of one token from q and k, each (B, h, N, d): (B, h, N); 0 where an edge is closed."""
+def row_of(heads: Heads, token: int) -> Tensor:
+    """softmax(q_i·Kᵀ/√d) of one token, (B, h, N); 0 where an edge is closed."""
+    q, k, _, closed = heads
     if not 0 <= token < q.shape[2]:
         raise ValueError(f"token {token} is outside 0 … {q.shape[2] - 1}")
     query = q[:, :, token : token + 1] / math.sqrt(q.shape[-1])  # (B, h, 1, d)
@@ -49,10 +51,10 @@ class RowTrace(Trace):
         self.token = token
         self.rows: list[Tensor] = []
 
-    def keep_attention(self, q: Tensor, k: Tensor, v: Tensor, out: Tensor, closed: Tensor | None = None) -> None:
-        self.rows.append(row_of(q, k, self.token, closed))
+    def keep_attention(self, heads: Heads, out: Tensor) -> None:
+        self.rows.append(row_of(heads, self.token))
 
-    def keep_residual(self, residual: Tensor) -> None:
+    def keep_layer(self, residual: Tensor, heads: Callable[[], Heads]) -> None:
         """Nothing: the stream goes on without a copy."""
 
 

@@ -103,7 +103,7 @@ def register_mass(trace: Trace, layer: int) -> Tensor | None:
 
 def depth_statistics(trace: Trace, chunk_bytes: int = CHUNK_BYTES) -> HeadStatistics:
     """The statistics of every layer of a trace, each (L, B, h), on the CPU."""
-    distances_px = patch_distances_px(trace.grid).to(trace.layers[0].q)
+    distances_px = patch_distances_px(trace.grid).to(trace.embedded)
     layers = [layer_statistics(trace, layer, distances_px, chunk_bytes) for layer in range(len(trace.layers))]
     registers = [one.register_mass for one in layers if one.register_mass is not None]  # of all layers, or of none
     return HeadStatistics(

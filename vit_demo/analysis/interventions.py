@@ -6,6 +6,8 @@ gives the target's value under every change; what that differs by from the uncha
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -14,7 +16,7 @@ from vit_demo.analysis.perturbation import TOKENS_AT_ONCE
 from vit_demo.analysis.relevance import Target, score
 from vit_demo.edits import Edits
 from vit_demo.model.editing import LayerEdits, Plan, head_change, make_plan
-from vit_demo.model.trace import Trace
+from vit_demo.model.trace import Heads, Trace
 from vit_demo.model.vit import VisionTransformer
 
 
@@ -32,13 +34,28 @@ class PartTrace(Trace):
         self.row: Tensor | None = None
         self.residual: Tensor | None = None
 
-    def keep_attention(self, q: Tensor, k: Tensor, v: Tensor, out: Tensor, closed: Tensor | None = None) -> None:
+    def keep_attention(self, heads: Heads, out: Tensor) -> None:
         if self._layer == self._row_layer:
-            present = list(range(self.grid.num_tokens)) if self.tokens is None else self.tokens.tolist()
-            if self._token in present:
-                self.row = row_of(q, k, present.index(self._token), closed)
+            self._keep_row(heads)
 
-    def keep_residual(self, residual: Tensor) -> None:
+    def _keep_row(self, heads: Heads) -> None:
+        present = list(range(self.grid.num_tokens)) if self.tokens is None else self.tokens.tolist()
+        if self._token in present:
+            self.row = row_of(heads, present.index(self._token))
+
+    def take(self, whole: Trace, layers: int) -> None:
+        """What it needs of the first `layers` layers, from another pass in which they are the same."""
+        self.start(whole.grid, whole.embedded)
+        for layer in range(layers):
+            kept = whole.layers[layer]
+            if layer == self._row_layer:
+                self._keep_row(kept.heads)
+            self._keep_residual(kept.residual)
+
+    def keep_layer(self, residual: Tensor, heads: Callable[[], Heads]) -> None:
+        self._keep_residual(residual)
+
+    def _keep_residual(self, residual: Tensor) -> None:
         if self._layer == self._residual_layer:
             self.residual = residual
         self._layer += 1
@@ -65,12 +82,8 @@ def changed_pass(
     nothing is computed after the last layer that is wanted. Raises ValueError as the model does."""
     plan = make_plan(model.config, whole.grid, edits, pixels.device, source, example_heads)
     if not plan.changes_input:
-        wanted.start(whole.grid, whole.embedded)
         first = min(plan.layers, default=model.config.depth)
-        for layer in range(min(first, wanted.last + 1)):
-            kept = whole.layers[layer]
-            wanted.keep_attention(kept.q, kept.k, kept.v, kept.out, kept.closed)
-            wanted.keep_residual(kept.residual)
+        wanted.take(whole, min(first, wanted.last + 1))
         model.through(entering(whole, first), model.rope_tables(whole.grid), first, wanted.last, wanted, plan)
     else:
         model.tokens_after(pixels, wanted.last, wanted, plan)

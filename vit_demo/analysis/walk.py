@@ -1,7 +1,7 @@
 """The forward pass step by step, from the picture to the answer: at each step the tensors that a student should see.
 
-One function a step, in the order of the pass. Most need no second pass: a trace keeps what attention got and gave and
-the residual stream, and what lies between follows from the layer's own modules.
+One function a step, in the order of the pass. Most need no second pass: a trace keeps the residual stream, and what
+lies between follows from the layer's own modules.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Walk:
     def block(self) -> Block:
         return self.vit.block(self.layer)
 
-    @property
+    @cached_property
     def kept(self) -> LayerTrace:
         return layer_of(self.trace, self.layer)
 
@@ -69,8 +69,7 @@ class Walk:
     @cached_property
     def attention_input(self) -> Tensor:
         """What the layer's attention gets, (1, N, D): the stream, normalised but where the norm comes after."""
-        entering = self.entering(self.layer)
-        return entering if self.block.post_norm else self.block.norm1(entering)
+        return self.block.attention_input(self.entering(self.layer))
 
 
 @dataclass(frozen=True)

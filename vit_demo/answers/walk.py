@@ -39,6 +39,7 @@ from vit_demo.model import ViTConfig
 from vit_demo.model.attention import Attention
 from vit_demo.model.block import Block, GatedMlp, PlainMlp
 from vit_demo.model.position import rotate
+from vit_demo.model.trace import Heads
 from vit_demo.model.vit import VisionTransformer
 from vit_demo.training import dino as dino_training
 
@@ -235,12 +236,14 @@ def _places(step: WalkStepName, config: ViTConfig) -> list[_Place]:
         "prefix": [_Place(VisionTransformer.embed, "return self.norm_pre(torch.cat(")],
         "positions": [*(table if config.position == "learned" else ()), *(rope if config.rope else ())],
         "norm": [
-            _Place(Block._attended, f"return self.scale1(self.{'norm1(self.attn' if post else 'attn(self.norm1'}")
+            _Place(Block._attended, "return self.scale1(self.norm1(given)")
+            if post
+            else _Place(Block.attention_input, "return x if self.post_norm else self.norm1(x)")
         ],
         "qkv": [_Place(Attention.project, "heads = self.qkv(x)", 2)],
         "scores": [_Place(attention_analysis.row_of, "query = q["), _Place(attention_analysis.row_of, "scores = (", 2)],
         "values": [
-            _Place(Attention.forward, "out = F.scaled_dot_product_attention(q, k, v)"),
+            _Place(Heads.attend, "return F.scaled_dot_product_attention(self.q, self.k, self.v)"),
             _Place(Attention.forward, "return self.proj("),
         ],
         "residual": [

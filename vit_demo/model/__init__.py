@@ -1,7 +1,7 @@
 """One readable Vision Transformer, for every plain ViT from Dosovitskiy et al. 2021 to DINOv3.
 
 Read in this order: config (what can vary) · position (where a token is) · attention · block · vit (the forward pass) ·
-trace (what a forward pass leaves behind) · editing (what is changed in a pass on request).
+trace (what a forward pass leaves behind) · editing (what is changed in a pass on request) · linear (x·Wᵀ + b, quickly).
 
 Letters in shapes, the same everywhere:
 
@@ -13,7 +13,7 @@ Letters in shapes, the same everywhere:
 """
 
 from vit_demo.model.config import RopeConfig, ViTConfig
-from vit_demo.model.trace import LayerTrace, Trace
+from vit_demo.model.trace import Heads, LayerTrace, Trace
 from vit_demo.model.vit import Encoded, VisionTransformer
 
-__all__ = ["Encoded", "LayerTrace", "RopeConfig", "Trace", "ViTConfig", "VisionTransformer"]
+__all__ = ["Encoded", "Heads", "LayerTrace", "RopeConfig", "Trace", "ViTConfig", "VisionTransformer"]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vit_demo.model.config import ViTConfig
 from vit_demo.model.editing import LayerEdits
 from vit_demo.model.linear import Linear
 from vit_demo.model.position import rotate
-from vit_demo.model.trace import Trace
+from vit_demo.model.trace import Heads, Trace
 
 
 def make_norm(config: ViTConfig, width: int) -> nn.Module:
@@ -20,8 +19,8 @@ def make_norm(config: ViTConfig, width: int) -> nn.Module:
 class Attention(nn.Module):
     """Self-attention of Vaswani et al. 2017 over all tokens. Tokens (B, N, D) in and out.
 
-    The maps themselves are never made here: the trace keeps q, k, v and out, from which any row follows later. Where
-    heads share keys and values, k and v are kept once per head: head i reads those of number i·kv_heads // heads.
+    The maps themselves are never made here: any row of one follows later from q and k. Where heads share keys and
+    values, k and v are repeated once per head: head i reads those of number i·kv_heads // heads.
     """
 
     def __init__(self, config: ViTConfig, layer: int):
@@ -53,19 +52,18 @@ class Attention(nn.Module):
             k, v = (each.repeat_interleave(self.heads // self.kv_heads, dim=1) for each in (k, v))
         return q, k, v
 
+    def heads_of(self, x: Tensor, rope: tuple[Tensor, Tensor] | None, edits: LayerEdits | None) -> Heads:
+        """What every head computes with, of tokens (B, N, D)."""
+        q, k, v = self.project(x, rope)
+        return Heads(q, k, v) if edits is None else Heads(q * edits.scale, k, v, edits.closed)
+
     def forward(
         self, x: Tensor, rope: tuple[Tensor, Tensor] | None, trace: Trace | None, edits: LayerEdits | None = None
     ) -> Tensor:
-        q, k, v = self.project(x, rope)
-        closed = None
-        if edits is not None:
-            q, closed = q * edits.scale, edits.closed
-        if closed is None:
-            out = F.scaled_dot_product_attention(q, k, v)  # (B, h, N, d)
-        else:  # by another, slower kernel
-            out = F.scaled_dot_product_attention(q, k, v, attn_mask=~closed)
+        heads = self.heads_of(x, rope, edits)
+        out = heads.attend()  # (B, h, N, d)
         if trace is not None:
-            trace.keep_attention(q, k, v, out, closed)
+            trace.keep_attention(heads, out)
         if edits is not None:
             out = edits.change_heads(out)
         return self.proj(self.norm(out.transpose(1, 2).flatten(2)))

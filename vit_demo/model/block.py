@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,7 +12,7 @@ from vit_demo.model.attention import Attention, make_norm
 from vit_demo.model.config import ViTConfig
 from vit_demo.model.editing import LayerEdits
 from vit_demo.model.linear import Linear
-from vit_demo.model.trace import Trace
+from vit_demo.model.trace import Heads, Trace
 
 
 def gelu(x: Tensor) -> Tensor:
@@ -92,6 +94,7 @@ class Block(nn.Module):
     def forward(
         self, x: Tensor, rope: tuple[Tensor, Tensor] | None, trace: Trace | None, edits: LayerEdits | None = None
     ) -> Tensor:
+        entering = x
         if edits is None or not edits.skip_attention:
             x = plus(x, self._attended(x, rope, trace, edits))
         elif trace is not None:
@@ -101,16 +104,23 @@ class Block(nn.Module):
         if edits is not None:
             x = edits.change_residual(x)
         if trace is not None:
-            trace.keep_residual(x)
+            trace.keep_layer(x, partial(self.heads_of, entering, rope, edits))
         return x
 
     def _attended(
         self, x: Tensor, rope: tuple[Tensor, Tensor] | None, trace: Trace | None, edits: LayerEdits | None
     ) -> Tensor:
         """What attention adds to the residual stream."""
-        if self.post_norm:
-            return self.scale1(self.norm1(self.attn(x, rope, trace, edits)))
-        return self.scale1(self.attn(self.norm1(x), rope, trace, edits))
+        given = self.attn(self.attention_input(x), rope, trace, edits)
+        return self.scale1(self.norm1(given) if self.post_norm else given)
+
+    def attention_input(self, x: Tensor) -> Tensor:
+        """What attention reads of the residual stream that enters the block: normalised, but where the norm follows."""
+        return x if self.post_norm else self.norm1(x)
+
+    def heads_of(self, x: Tensor, rope: tuple[Tensor, Tensor] | None, edits: LayerEdits | None) -> Heads:
+        """What attention computes with where x enters the block: in a pass, and again afterwards for a trace."""
+        return self.attn.heads_of(self.attention_input(x), rope, edits)
 
     def _fed_forward(self, x: Tensor) -> Tensor:
         """What the MLP adds to the residual stream."""

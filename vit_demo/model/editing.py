@@ -192,19 +192,20 @@ def _layer_edits(
                 kinds = [min(token, grid.num_prefix_tokens) for token in tokens]  # the last one: patches
                 of_examples = example_heads[layer, head, kinds]
             heads.append((slice(None), head, head_change(how, of_examples)))
+    of_source = source.layers[layer] if source is not None else None
     taken: set[int] = set()  # places whose residual stream is replaced, of all entries
     for at, chosen, head in edits.patch_in:
-        if at != layer or source is None:
+        if at != layer or of_source is None:
             continue
         if head is None:
             taken |= set(places(chosen))
         else:
             here, there = _indices(places(chosen), tokens, device)
-            heads.append((slice(None), head, _taken(here, source.layers[layer].out[:1, head, there])))
+            heads.append((slice(None), head, _taken(here, of_source.out[:1, head, there])))
     residual = None
-    if taken and source is not None:
+    if taken and of_source is not None:
         here, there = _indices(sorted(taken), tokens, device)
-        residual = here, source.layers[layer].residual[:1, there]
+        residual = here, of_source.residual[:1, there]
     return LayerEdits(
         scale=edits.temperature,
         closed=None if closed is None or not closed.any() else closed.to(device),
