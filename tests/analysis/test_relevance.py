@@ -279,7 +279,7 @@ def test_raw_attention_is_the_mean_row_of_the_last_attention(named, monkeypatch)
     assert got.sum().item() == pytest.approx(1, abs=1e-5)
 
 
-def test_heads_one_by_one_give_the_same_as_all_at_once(model, monkeypatch):
+def test_rows_one_by_one_give_the_same_as_all_at_once(model, monkeypatch):
     def everything():
         of, row = gradients(model, class_target(), pixels()), torch.eye(3 + PATCHES)[0]
         walks = [walk_down(traced(model), class_target(), row, WALKED, of.d_out, how) for how in ("mean", "max", "min")]

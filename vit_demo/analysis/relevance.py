@@ -1,7 +1,7 @@
 """What a number read from the model owes to each patch: attention, rollout, gradients, and both together.
 
 A `Target` is that number. `gradients` asks the model once for all that the gradient methods need; `walk_down` follows
-the read-out row down to the first layer, a few heads' N×N matrices at a time. Everything is for one picture.
+the read-out row down to the first layer, some rows of attention at a time. Everything is for one picture.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vit_demo.grid import PatchGrid
+from vit_demo.model.linear import product
 from vit_demo.model.trace import LayerTrace, Trace
 from vit_demo.model.vit import AttentionPool, VisionTransformer
 
 HeadFusion = Literal["mean", "max", "min"]
-FUSIONS = {"mean": (torch.sum, torch.add), "max": (torch.amax, torch.maximum), "min": (torch.amin, torch.minimum)}
-ENTRIES_AT_ONCE = 1 << 22  # of attention matrices: 16 MB; all heads of 14×14 patches, two of 37×37
+FUSIONS = {"mean": torch.add, "max": torch.maximum, "min": torch.minimum}  # of one head with another
+ENTRIES_AT_ONCE, ENTRIES_ON_A_GPU = 1 << 18, 1 << 24  # of one head's attention: 1 MB stays in a processor's cache
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,10 @@ def raw_attention(model: VisionTransformer, target: Target, trace: Trace, row: T
     """
     if target.index is not None and model.config.pool == "map":
         return row
-    return row @ _fuse(trace.layers[target.layer], None, {"rollout"}, "mean")["rollout"]
+    layer, looked = _Layer.of(trace.layers[target.layer], None), torch.zeros_like(row)
+    for rows in _rows_walked({"attention": row}, discard=0):
+        looked += row[rows] @ _fuse(layer, rows, {"rollout"}, "mean")["rollout"]
+    return looked
 
 
 # ---------------------------------------------------------------------------------------------------------- gradients
@@ -136,11 +140,12 @@ class Gradients:
 
 
 def gradients(model: VisionTransformer, target: Target, pixels: Tensor) -> Gradients:
-    """One forward and one backward pass of pixels (1, 3, H, W), and a short one per layer for LeGrad."""
+    """One forward and one backward pass of pixels (1, 3, H, W) up to the target's layer, and a short one per layer for
+    LeGrad."""
     trace = Trace(gradients=True)
-    model(pixels, trace=trace)
-    layers, top = trace.layers[: target.layer + 1], trace.layers[target.layer]
     with torch.enable_grad():
+        model.tokens_after(pixels, target.layer, trace)
+        layers, top = trace.layers[:], trace.layers[target.layer]
         value = score(model, target, top.residual)[0]
         wanted = [trace.embedded, top.q, top.k, top.v, *(kept.out for kept in layers)]
         d_embedded, *d_qkv_and_out = torch.autograd.grad(value, wanted, retain_graph=True)
@@ -148,7 +153,7 @@ def gradients(model: VisionTransformer, target: Target, pixels: Tensor) -> Gradi
         attention_input, d_attention_input = _at_attention_input(model, target, trace, d_qkv)
         shown = pixels.detach().clone().requires_grad_()
         (d_pixels,) = torch.autograd.grad(model.embed(shown, trace.grid), shown, d_embedded)
-        legrad = torch.stack([legrad_of_layer(model, target, kept) for kept in layers])
+        legrad = torch.stack([legrad_of_layer(model, target, trace, layer) for layer in range(len(layers))])
     return Gradients(
         d_out=tuple(one[0] for one in d_out),
         attention_input=attention_input[0].detach(),
@@ -172,68 +177,97 @@ def _at_attention_input(
     return read, torch.autograd.grad(qkv, read, d_qkv)[0]
 
 
-def legrad_of_layer(model: VisionTransformer, target: Target, kept: LayerTrace) -> Tensor:
+def legrad_of_layer(model: VisionTransformer, target: Target, trace: Trace, layer: int) -> Tensor:
     """LeGrad of one layer, (N,): mean over heads and query rows of ReLU(∂s/∂A), where s is the target read from that
     layer's own output. Bousselham et al. 2024 (arXiv 2404.03214), section 3.2; WalBouss/LeGrad legrad/wrapper.py.
 
-    Where the read-out is the class token, its row alone has a gradient; the mean is over all rows as in the paper.
+    Rows without a gradient add nothing: where the read-out is the class token, its row alone has one. The mean is over
+    all rows as in the paper.
     """
-    own = score(model, target, kept.residual)[0]
-    (d_out,) = torch.autograd.grad(own, kept.out, retain_graph=True)
-    rows = d_out[0].abs().amax(dim=(0, 2)) > 0  # rows without a gradient add nothing: leave them out
+    kept = trace.layers[layer]
+    d_out = _d_own_score(model, target, trace, layer, kept)
     h, N = kept.q.shape[1:3]
     total = d_out.new_zeros(N)
-    for heads in _some_heads(h, N):
-        d_attention = d_out[0, heads][:, rows] @ kept.v[0, heads].detach().transpose(-2, -1)  # (some, rows, N)
-        total += d_attention.clamp_(min=0).sum(dim=(0, 1))
+    for of_head, v in zip(d_out.unbind(), kept.v[0].detach().contiguous(), strict=True):
+        for some in of_head.split(_rows_at_once(total)):
+            total += product(some, v).clamp_(min=0).sum(dim=0)  # ∂s/∂A of some rows, (some, N)
     return total / (h * N)
+
+
+def _d_own_score(model: VisionTransformer, target: Target, trace: Trace, layer: int, kept: LayerTrace) -> Tensor:
+    """The gradient of the target, read from a layer's own output, with respect to what the layer's heads gave, for the
+    tokens on which it depends: (h, some, d).
+
+    What follows attention is computed token by token, so that these tokens alone need be computed again.
+    """
+    read = kept.residual.detach().requires_grad_()
+    (d_residual,) = torch.autograd.grad(score(model, target, read)[0], read)
+    rows = d_residual[0].abs().amax(dim=-1).nonzero().flatten()
+    entering = (trace.layers[layer - 1].residual if layer else trace.embedded).detach()[:, rows]
+    out = kept.out.detach()[:, :, rows].requires_grad_()
+    (d_out,) = torch.autograd.grad(model.block(layer).after_attention(entering, out), out, d_residual[:, rows])
+    return d_out[0]
 
 
 # ------------------------------------------------------------------------------------------------- down the layers
 
 
-def _some_heads(h: int, N: int) -> list[slice]:
-    """All heads in as many groups as keep a group's matrices small."""
-    at_once = max(1, ENTRIES_AT_ONCE // N**2)
-    return [slice(start, start + at_once) for start in range(0, h, at_once)]
+@dataclass(frozen=True)
+class _Layer:
+    """What the walk needs of a layer, for each head in a piece: queries over √d, keys and values (h, N, d), and the
+    gradient of what the heads gave."""
+
+    q: Tensor
+    k: Tensor
+    v: Tensor
+    d_out: Tensor | None
+
+    @classmethod
+    def of(cls, kept: LayerTrace, d_out: Tensor | None) -> _Layer:
+        q, k, v = (each[0].detach().contiguous() for each in kept.heads[:3])
+        return cls(q / math.sqrt(q.shape[-1]), k, v, d_out)
 
 
-def _attention_of_heads(kept: LayerTrace, heads: slice) -> Tensor:
-    """softmax(q·kᵀ/√d) of some heads, (some, N, N)."""
-    q, k = kept.q[0, heads], kept.k[0, heads]
-    return (q / math.sqrt(q.shape[-1]) @ k.transpose(-2, -1)).softmax(dim=-1)
+def _rows_at_once(over_tokens: Tensor) -> int:
+    """How many rows of one head's attention are computed together."""
+    entries = ENTRIES_AT_ONCE if over_tokens.device.type == "cpu" else ENTRIES_ON_A_GPU
+    return max(1, entries // over_tokens.shape[-1])
 
 
-def _fuse(kept: LayerTrace, d_out: Tensor | None, methods: set[str], fusion: HeadFusion) -> dict[str, Tensor]:
-    """One layer's matrices (N, N) over all heads, by the method that walks on them. Some heads at a time, so that no
-    more than a few matrices are in memory."""
-    (h, N), fused = kept.q.shape[1:3], {}
+def _fuse(layer: _Layer, rows: Tensor, methods: set[str], fusion: HeadFusion) -> dict[str, Tensor]:
+    """Some rows (tokens' numbers) of one layer's matrices over all heads, each (rows, N), by the method that walks on
+    them. One head at a time, and no more than its rows are in memory."""
+    h, fused = len(layer.q), {}
 
-    def join(method: str, more: Tensor, how: Callable[[Tensor, Tensor], Tensor] = torch.add) -> None:
-        fused[method] = how(fused[method], more) if method in fused else more
+    def join(method: str, more: Tensor, how: Callable[..., Tensor] = torch.add) -> None:
+        fused[method] = how(fused[method], more, out=fused[method]) if method in fused else more
 
-    for heads in _some_heads(h, N):
-        attention = _attention_of_heads(kept, heads)  # (some, N, N)
-        if "rollout" in methods:
-            inside, across = FUSIONS[fusion]
-            join("rollout", inside(attention, dim=0) / (h if fusion == "mean" else 1), across)
-        if d_out is not None:
-            weighted = attention * (d_out[heads] @ kept.v[0, heads].transpose(-2, -1))
+    for head in range(h):
+        scores = product(layer.q[head, rows], layer.k[head])
+        attention = torch.softmax(scores, dim=-1, out=scores)
+        if layer.d_out is not None and methods & {"gradient_rollout", "chefer"}:
+            weighted = product(layer.d_out[head, rows], layer.v[head]).mul_(attention)
             if "gradient_rollout" in methods:
-                join("gradient_rollout", weighted.sum(dim=0) / h)
+                join("gradient_rollout", weighted)
             if "chefer" in methods:
-                join("chefer", weighted.clamp_(min=0).sum(dim=0) / h)
-    return fused
+                join("chefer", weighted.clamp(min=0))
+        if "rollout" in methods:
+            join("rollout", attention, FUSIONS[fusion])
+    averaged = {"gradient_rollout", "chefer"} | ({"rollout"} if fusion == "mean" else set())
+    return {method: of_all / h if method in averaged else of_all for method, of_all in fused.items()}
 
 
-def _rollout_step(row: Tensor, fused: Tensor, discard: float) -> Tensor:
-    """row·Â, (N,), where Â is fused + I with rows that sum to 1. `discard` is the share of entries, the lowest of the
-    whole matrix, that are set to 0 before."""
+def _rollout_step(row: Tensor, rows: Tensor, fused: Tensor) -> Tensor:
+    """What some rows of Â add to row·Â, (N,), where Â is fused + I with rows that sum to 1. Dividing rows of the
+    matrix is dividing entries of the vector before it."""
+    share = row[rows] / (1 + fused.sum(dim=-1))
+    return (share @ fused).index_add_(0, rows, share)
+
+
+def _without_lowest(fused: Tensor, discard: float) -> Tensor:
+    """A whole matrix with that share of its entries, the lowest, set to 0."""
     lowest = int(fused.numel() * discard)
-    if lowest:
-        fused = fused.masked_fill(fused <= fused.flatten().kthvalue(lowest).values, 0)
-    row = row / (1 + fused.sum(dim=-1))  # dividing rows of the matrix = dividing entries of the vector before it
-    return row @ fused + row
+    return fused.masked_fill(fused <= fused.flatten().kthvalue(lowest).values, 0) if lowest else fused
 
 
 def walk_down(
@@ -255,19 +289,36 @@ def walk_down(
     chefer            R ← R + Ā·R, Ā = mean over heads of ReLU(A ⊙ ∂y/∂A), R starts as I; r·R less the identity's own
                       part r. Chefer et al. 2021 (arXiv 2103.15679), eqs. 5 and 6
     """
-    rows = dict.fromkeys(methods, row)
-    for layer in range(target.layer, start_layer - 1, -1):
-        fused = _fuse(trace.layers[layer], d_out[layer] if d_out else None, methods, fusion)
-        if "rollout" in rows:
-            rows["rollout"] = _rollout_step(rows["rollout"], fused["rollout"], discard)
-        if "gradient_rollout" in rows:
-            positive = fused["gradient_rollout"].clamp(min=0)
-            rows["gradient_rollout"] = _rollout_step(rows["gradient_rollout"], positive, discard)
-        if "chefer" in rows:
-            rows["chefer"] = rows["chefer"] + rows["chefer"] @ fused["chefer"]
-    if "chefer" in rows:
-        rows["chefer"] = rows["chefer"] - row
-    return rows
+    reached = dict.fromkeys(methods, row)
+    for number in range(target.layer, start_layer - 1, -1):
+        layer = _Layer.of(trace.layers[number], d_out[number] if d_out else None)
+        added = {method: torch.zeros_like(row) for method in methods}
+        for rows in _rows_walked(reached, discard):
+            fused = _fuse(layer, rows, methods, fusion)
+            if "rollout" in methods:
+                kept = _without_lowest(fused["rollout"], discard)
+                added["rollout"] += _rollout_step(reached["rollout"], rows, kept)
+            if "gradient_rollout" in methods:
+                kept = _without_lowest(fused["gradient_rollout"].clamp_(min=0), discard)
+                added["gradient_rollout"] += _rollout_step(reached["gradient_rollout"], rows, kept)
+            if "chefer" in methods:
+                added["chefer"] += reached["chefer"][rows] @ fused["chefer"]
+        reached = {method: added[method] + (reached[method] if method == "chefer" else 0) for method in methods}
+    if "chefer" in reached:
+        reached["chefer"] = reached["chefer"] - row
+    return reached
+
+
+def _rows_walked(reached: dict[str, Tensor], discard: float) -> list[Tensor]:
+    """The tokens that any method has reached, some at a time: no other row of attention is needed. Where the lowest
+    entries of a whole matrix are discarded, all of them at once."""
+    rows = list(reached.values())
+    if not rows:
+        return []
+    if discard:
+        return [torch.arange(len(rows[0]), device=rows[0].device)]
+    tokens = torch.stack(rows).abs().amax(dim=0).nonzero().flatten()
+    return list(tokens.split(_rows_at_once(rows[0])))
 
 
 # -------------------------------------------------------------------------------------------------- maps from gradients

@@ -58,8 +58,7 @@ class Walk:
 
     def attended(self, layer: int) -> Tensor:
         """What a layer's attention gives, heads joined and projected, (1, N, D)."""
-        attn = self.vit.block(layer).attn
-        return attn.proj(attn.norm(layer_of(self.trace, layer).out.transpose(1, 2).flatten(2)))
+        return self.vit.block(layer).attn.joined(layer_of(self.trace, layer).out)
 
     def attention_added(self, layer: int) -> Tensor:
         """What a layer's attention adds to the residual stream, (1, N, D)."""

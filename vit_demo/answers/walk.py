@@ -236,7 +236,7 @@ def _places(step: WalkStepName, config: ViTConfig) -> list[_Place]:
         "prefix": [_Place(VisionTransformer.embed, "return self.norm_pre(torch.cat(")],
         "positions": [*(table if config.position == "learned" else ()), *(rope if config.rope else ())],
         "norm": [
-            _Place(Block._attended, "return self.scale1(self.norm1(given)")
+            _Place(Block._scaled, "return self.scale1(self.norm1(given)")
             if post
             else _Place(Block.attention_input, "return x if self.post_norm else self.norm1(x)")
         ],
@@ -244,7 +244,7 @@ def _places(step: WalkStepName, config: ViTConfig) -> list[_Place]:
         "scores": [_Place(attention_analysis.row_of, "query = q["), _Place(attention_analysis.row_of, "scores = (", 2)],
         "values": [
             _Place(Heads.attend, "return F.scaled_dot_product_attention(self.q, self.k, self.v)"),
-            _Place(Attention.forward, "return self.proj("),
+            _Place(Attention.joined, "return self.proj("),
         ],
         "residual": [
             _Place(Block.forward, "x = plus(x, self._attended("),

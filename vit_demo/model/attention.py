@@ -66,4 +66,8 @@ class Attention(nn.Module):
             trace.keep_attention(heads, out)
         if edits is not None:
             out = edits.change_heads(out)
+        return self.joined(out)
+
+    def joined(self, out: Tensor) -> Tensor:
+        """What the heads gave, (B, h, N, d), side by side and projected, (B, N, D): token by token."""
         return self.proj(self.norm(out.transpose(1, 2).flatten(2)))

@@ -111,7 +111,9 @@ class Block(nn.Module):
         self, x: Tensor, rope: tuple[Tensor, Tensor] | None, trace: Trace | None, edits: LayerEdits | None
     ) -> Tensor:
         """What attention adds to the residual stream."""
-        given = self.attn(self.attention_input(x), rope, trace, edits)
+        return self._scaled(self.attn(self.attention_input(x), rope, trace, edits))
+
+    def _scaled(self, given: Tensor) -> Tensor:
         return self.scale1(self.norm1(given) if self.post_norm else given)
 
     def attention_input(self, x: Tensor) -> Tensor:
@@ -121,6 +123,12 @@ class Block(nn.Module):
     def heads_of(self, x: Tensor, rope: tuple[Tensor, Tensor] | None, edits: LayerEdits | None) -> Heads:
         """What attention computes with where x enters the block: in a pass, and again afterwards for a trace."""
         return self.attn.heads_of(self.attention_input(x), rope, edits)
+
+    def after_attention(self, x: Tensor, out: Tensor) -> Tensor:
+        """The block's output, (B, n, D), of tokens x that entered it and for which the heads gave `out` (B, h, n, d).
+        From there on each token is computed alone, so that some tokens may be asked for."""
+        x = plus(x, self._scaled(self.attn.joined(out)))
+        return plus(x, self._fed_forward(x))
 
     def _fed_forward(self, x: Tensor) -> Tensor:
         """What the MLP adds to the residual stream."""

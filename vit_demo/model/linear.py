@@ -1,4 +1,4 @@
-"""x·Wᵀ + b, by whichever of torch's two libraries is quicker on this processor.
+"""Products of matrices, x·Wᵀ + b, by whichever of torch's two libraries is quicker on this processor.
 
 On x86 torch multiplies in float32 with Intel's MKL, which runs on other makers' processors at less than half of what
 they can do; oneDNN, which torch has beside it for convolutions, is as quick on all of them. Measured on two cores of
@@ -25,12 +25,15 @@ class Linear(nn.Linear):
     """nn.Linear, with the same numbers up to rounding. Where weights learn, it is torch's own way."""
 
     def forward(self, x: Tensor) -> Tensor:
-        learns = torch.is_grad_enabled() and self.weight.requires_grad
-        if learns or not _is_plain(x, self.weight) or not onednn_is_quicker():
-            return F.linear(x, self.weight, self.bias)
-        if torch.is_grad_enabled():
-            return _Product.apply(x, self.weight, self.bias)
-        return _onednn(x, self.weight, self.bias)
+        return product(x, self.weight, self.bias)
+
+
+def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x·Wᵀ + b, (…, out) from x (…, in) and W (out, in), as F.linear gives it."""
+    learns = torch.is_grad_enabled() and weight.requires_grad
+    if learns or not _is_plain(x, weight) or not onednn_is_quicker():
+        return F.linear(x, weight, bias)
+    return _Product.apply(x, weight, bias) if torch.is_grad_enabled() else _onednn(x, weight, bias)
 
 
 class _Product(torch.autograd.Function):
