@@ -146,12 +146,12 @@ def _actions(page: Page, runs: int, side: int) -> dict[str, list[Taken]]:
     photos = photographs(side)
     drawn = f"{EXPLORER}.dataset.ready !== window.before && !{EXPLORER}.classList.contains('vd-waiting')"
     found: dict[str, list[Taken]] = {"upload to the live explorer": [], "layer step": [], "hover": []}
-    for _ in range(runs):
+    for number in range(runs):
         page.evaluate(f"() => {{ window.before = {EXPLORER}.dataset.ready }}")
         found["upload to the live explorer"].append(timed(page, UPLOAD, shown=drawn, argument=next(photos)))
         page.wait_for_timeout(SETTLE_MS)
         found["layer step"].append(_layer_step(page))
-        found["hover"].append(_hover(page))
+        found["hover"].append(_hover(page, number))
     found["upload to the prediction"] = _predictions(page, photos, runs)
     found |= _tabs(page, photos, max(3, runs // 3))
     found["a what-if stroke"] = _strokes(page, runs)
@@ -168,14 +168,14 @@ def _layer_step(page: Page) -> Taken:
     return timed(page, action, shown=shown, argument=goal)
 
 
-def _hover(page: Page) -> Taken:
-    """The pointer goes to another patch: until its rows are drawn."""
+def _hover(page: Page, number: int) -> Taken:
+    """The pointer goes to another patch, the `number`th: until its rows are drawn."""
     box = page.locator(".vd-explorer .vd-stage").first.bounding_box()
     assert box is not None
-    place = np.random.default_rng().random(2)
-    at = [box["x"] + float(place[0]) * box["width"], box["y"] + float(place[1]) * box["height"]]
-    action = f"{POINT}; window.before = {EXPLORER}.dataset.ms; point('.vd-explorer .vd-stage', 'pointermove')"
-    return timed(page, action, shown=f"{EXPLORER}.dataset.ms !== window.before", argument=at)
+    across, down = (0.1 + 0.37 * number) % 1, (0.1 + 0.61 * number) % 1
+    at = [box["x"] + across * box["width"], box["y"] + down * box["height"]]
+    action = f"{POINT}; {EXPLORER}.dataset.ms = ''; point('.vd-explorer .vd-stage', 'pointermove')"
+    return timed(page, action, shown=f"{EXPLORER}.dataset.ms !== ''", argument=at)
 
 
 def _predictions(page: Page, photos: Iterator[str], runs: int) -> list[Taken]:
