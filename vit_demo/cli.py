@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     load.add_argument("--students", type=int, default=30)
     load.add_argument("--rounds", type=int, default=3, help="classes, one after the other")
     load.add_argument("--model", default="", help="of the catalogue; the page's default otherwise")
+    load.add_argument("--random", default="", metavar="ARCHITECTURE", help="timm's, with random weights, instead")
     load.add_argument("--json", action="store_true")
     load.add_argument("--class", dest="follow", action="store_true", help="students' pages follow a teacher's instead")
     load.set_defaults(command=_load)
@@ -249,6 +250,7 @@ def _load(options: argparse.Namespace) -> int:
 
         print_class(measure_class(max(1, options.students), options.model), options.json)
         return 0
-    figures = measure_load(max(1, options.students), max(1, options.rounds), model=options.model)
+    students, rounds = max(1, options.students), max(1, options.rounds)
+    figures = measure_load(students, rounds, model=options.model, random=options.random)
     print_load(figures, options.json)
     return 1 if figures.failed else 0

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vit_demo.benchmark.page import ARCHITECTURE, browser_path, choose_model, random_model, visiting
+from vit_demo.benchmark.page import ARCHITECTURE, browser_path, choose_model, visiting
+from vit_demo.benchmark.server import random_model
 from vit_demo.benchmark.server import APP
 from vit_demo.film import film_bytes
 
@@ -30,7 +31,7 @@ def measure_live(app: Path = APP, seconds: float = MEASURE_MS / 1000) -> dict[st
     if not app.is_file() or browser_path() is None:
         return {}
     with tempfile.TemporaryDirectory() as folder, visiting(app, Path(folder), CAMERA, "?side=224") as (page, _):
-        choose_model(page, str(random_model(Path(folder) / ARCHITECTURE)))
+        choose_model(page, str(random_model(ARCHITECTURE, Path(folder))))
         page.locator(".vd-live [name=open]").click()
         page.wait_for_function(FRAMES, arg=SETTLE_FRAMES)
         before = int(page.locator(".vd-live").get_attribute("data-frames") or 0)

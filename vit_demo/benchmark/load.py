@@ -22,7 +22,7 @@ import httpx
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
-from vit_demo.benchmark.server import APP, memory_mb, running
+from vit_demo.benchmark.server import APP, memory_mb, random_model, running
 from vit_demo.benchmark.visitor import Refused, Visitor, run
 
 FIRST_TAB = "attention"
@@ -48,36 +48,50 @@ class Figures:
         self.seconds.setdefault(step, []).append(seconds)
 
 
-def measure_load(students: int, rounds: int, tabs: tuple[str, ...] = TABS, app: Path = APP, model: str = "") -> Figures:
-    """Runs the walk against an app of its own. `model` opens the page on that model of the catalogue."""
-    with tempfile.TemporaryDirectory() as folder, running(app, Path(folder)) as (url, process):
-        return run(walk(url, process, students, rounds, tabs, f"?model={model}" if model else ""))
+def measure_load(
+    students: int, rounds: int, tabs: tuple[str, ...] = TABS, app: Path = APP, model: str = "", random: str = ""
+) -> Figures:
+    """Runs the walk against an app of its own. `model` opens the page on that model of the catalogue; with `random`
+    everybody types a timm architecture with random weights."""
+    with tempfile.TemporaryDirectory() as folder:
+        typed = str(random_model(random, Path(folder))) if random else ""
+        with running(app, Path(folder) / "app", {"VIT_DEMO_ANY_MODEL": "1"} if typed else {}) as (url, process):
+            return run(walk(url, process, students, rounds, tabs, f"?model={model}" if model else "", typed))
 
 
 async def walk(
-    url: str, process: subprocess.Popen, students: int, rounds: int, tabs: tuple[str, ...], address: str
+    url: str,
+    process: subprocess.Popen,
+    students: int,
+    rounds: int,
+    tabs: tuple[str, ...],
+    address: str,
+    typed: str = "",
 ) -> Figures:
     figures = Figures()
     async with Visitor(url) as first:
         await first.open(FIRST_TAB, address)  # torch and the model are there
+        if typed:
+            await first.type_model(typed)
     await asyncio.sleep(5)  # and what is prepared behind the page
     figures.memory_before_mb = memory_mb(process)
     watch = asyncio.create_task(_watch(process, figures))
     started = time.perf_counter()
     for number in range(rounds):
         photographs = [photograph(seed=number * students + student) for student in range(students)]
-        await asyncio.gather(*(_student(url, one, tabs, address, figures) for one in photographs))
+        await asyncio.gather(*(_student(url, one, tabs, address, typed, figures) for one in photographs))
         figures.memory_by_round_mb.append(memory_mb(process))
     figures.took_s = time.perf_counter() - started
     watch.cancel()
     return figures
 
 
-async def _student(url: str, picture: bytes, tabs: tuple[str, ...], address: str, figures: Figures) -> None:
+async def _student(url: str, picture: bytes, tabs: tuple[str, ...], address: str, typed: str, figures: Figures) -> None:
     async with Visitor(url) as visitor:
         steps = [
             ("page", visitor.fetch_page(address)),
             ("first view", visitor.begin(FIRST_TAB)),
+            *([("model", visitor.type_model(typed))] if typed else []),
             ("predict, before the upload", visitor.open_tab("predict")),
             ("upload to predict", visitor.upload(picture, "photograph.jpg")),
             *((tab, visitor.open_tab(tab)) for tab in tabs),

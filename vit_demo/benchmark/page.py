@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from vit_demo.benchmark.clock import PARTS, SCRIPT, Taken, timed
-from vit_demo.benchmark.server import APP, running
+from vit_demo.benchmark.server import APP, random_model, running
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -69,7 +69,7 @@ def measure_page(app: Path = APP, runs: int = RUNS) -> dict[str, list[Taken]]:
         return {}
     found: dict[str, list[Taken]] = {"start of the process to the page": [_start(app) for _ in range(runs)]}
     with tempfile.TemporaryDirectory() as folder:
-        model = random_model(Path(folder) / ARCHITECTURE)
+        model = random_model(ARCHITECTURE, Path(folder))
         for name, chosen, side in (("S/16 at 224 px", str(model), 224), ("S/14 at 518 px", "", 518)):
             with visiting(app, Path(folder) / str(side)) as (page, _):
                 if chosen:
@@ -239,14 +239,6 @@ def photographs(side: int) -> Iterator[str]:
         file = io.BytesIO()
         Image.fromarray(noisy).save(file, "JPEG", quality=85)
         yield base64.b64encode(file.getvalue()).decode("ascii")
-
-
-def random_model(folder: Path) -> Path:
-    """A ViT-S/16 with random weights in Hub layout: the time is the same."""
-    import timm
-
-    timm.models.save_for_hf(timm.create_model(ARCHITECTURE), folder, safe_serialization=True)
-    return folder
 
 
 def plain(found: dict[str, list[Taken]]) -> dict[str, dict[str, float]]:

@@ -57,3 +57,12 @@ def memory_mb(process: subprocess.Popen) -> float | None:
     except OSError:
         return None
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def random_model(architecture: str, folder: Path) -> Path:
+    """A timm architecture with random weights, in Hub layout in a folder of its name: time and memory are the same."""
+    import timm
+
+    made = folder / architecture
+    timm.models.save_for_hf(timm.create_model(architecture), made, safe_serialization=True)
+    return made

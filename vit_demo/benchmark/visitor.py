@@ -86,6 +86,11 @@ class Visitor:
         self.values[self.named[component]] = value
         await self.trigger(component, "change")
 
+    async def type_model(self, name: str) -> None:
+        """Types a model's name, and waits for the open tab's view of it."""
+        self.values[self.named["vd-model"]] = name
+        await self.trigger("vd-model", "input")
+
     async def open_tab(self, tab: str) -> None:
         """Opens a tab and waits for its view."""
         self.tab = tab
