@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vit_demo.benchmark.page import ARCHITECTURE, browser_path, choose_model, visiting
-from vit_demo.benchmark.server import random_model
-from vit_demo.benchmark.server import APP
+from vit_demo.benchmark.server import APP, random_model
 from vit_demo.film import film_bytes
 
 if TYPE_CHECKING:
