@@ -84,6 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--json", action="store_true")
     bench.add_argument("--rounds", type=int, default=12)
     bench.add_argument("--page", action="store_true", help="only what a visitor of the page waits for, in Chromium")
+    bench.add_argument("--gpu", action="store_true", help="only a GPU: precisions, passes, views, many requests")
+    bench.add_argument("--growth", type=Path, metavar="FOLDER", help="only how cost grows: writes growth.md and .webp")
     bench.set_defaults(command=_bench)
 
     load = commands.add_parser("load", help="a class of students on one server: how long they wait, what it needs")
@@ -236,6 +238,17 @@ def _bench(options: argparse.Namespace) -> None:
     from vit_demo.benchmark import benchmark, benchmark_page
     from vit_demo.benchmark.page import RUNS
 
+    if options.growth:
+        from vit_demo.benchmark.growth_report import write_growth
+
+        print(*write_growth(options.growth), sep="\n")
+        return
+    if options.gpu:
+        from vit_demo.benchmark.gpu import measure_gpu, print_gpu
+
+        found = measure_gpu()
+        print(json.dumps(found, indent=2)) if options.json else print_gpu(found)
+        return
     if options.page:
         benchmark_page(RUNS, options.json)
         return

@@ -291,7 +291,8 @@ class Engine:
 
     def pixels(self, prepared: PreparedImage) -> torch.Tensor:
         """What the model gets of a picture, (1, C, H, W), on its device."""
-        return torch.from_numpy(prepared.pixels)[None].to(self.hardware.device)
+        pixels, device = torch.from_numpy(prepared.pixels)[None], self.hardware.device
+        return pixels.pin_memory().to(device, non_blocking=True) if self.hardware.is_cuda else pixels.to(device)
 
     def run(self, image: np.ndarray, name: str, size: SizeChoice) -> Run:
         """The forward pass of a picture (H, W, 3) uint8 at a size, from memory where it is there."""

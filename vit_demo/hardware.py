@@ -20,6 +20,10 @@ class Hardware:
     threads: int | None = None
 
     @property
+    def is_cuda(self) -> bool:
+        return self.device.startswith("cuda")
+
+    @property
     def dtype(self) -> str:
         return "float32"  # the whole point is exact maps; half precision moves attention by up to a percent
 
@@ -38,6 +42,8 @@ def choose_hardware(wanted: str = "auto") -> Hardware:
     kind, _, index = wanted.partition(":")
     if not available.get(kind) or (index and (not index.isdigit() or int(index) >= torch.cuda.device_count())):
         raise DemoError("page.no_device", device=wanted)
+    if kind == "cuda":
+        torch.backends.cudnn.allow_tf32 = False  # patches would be embedded in 19 bits instead of 32
     return Hardware(wanted, threads)
 
 

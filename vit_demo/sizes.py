@@ -17,14 +17,14 @@ def size_options(loaded: LoadedModel) -> tuple[SizeOption, ...]:
     """
     config, spec = loaded.model.config, loaded.preprocess
     native = min(spec.size)
-    own = _layer_cost(config, _grid(spec, config, native))
+    own = layer_cost(config, _grid(spec, config, native))
     sides = {max(1, round(side / config.patch_px)) * config.patch_px for side in USUAL_SIDES} | {native}
     options = []
     for side in sorted(sides):
         rows, cols = grid = _grid(spec, config, side)
         if side == native or min(grid) * config.patch_px == side:  # others would be cut down to MAX_PATCHES
             tokens = rows * cols + config.num_prefix_tokens
-            options.append(SizeOption(side, rows, cols, tokens, _layer_cost(config, grid) / own, side == native))
+            options.append(SizeOption(side, rows, cols, tokens, layer_cost(config, grid) / own, side == native))
     return tuple(options)
 
 
@@ -34,7 +34,7 @@ def _grid(spec: PreprocessSpec, config: ViTConfig, side: int) -> tuple[int, int]
     return height // config.patch_px, width // config.patch_px
 
 
-def _layer_cost(config: ViTConfig, grid: tuple[int, int]) -> float:
+def layer_cost(config: ViTConfig, grid: tuple[int, int]) -> float:
     """Multiplications of one layer: projections and MLP grow with N, attention with N²."""
     tokens = grid[0] * grid[1] + config.num_prefix_tokens
     mlp = (3 if config.mlp == "gated" else 2) * config.dim * config.mlp_hidden

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -64,18 +65,18 @@ def _layer_tensors(engine: Engine, vit: VisionTransformer, run: Run, layer: int)
     with engine.computing():
         q = kept.q[0] / math.sqrt(kept.q.shape[-1])  # (h, N, d)
         k = kept.k[0] - kept.k[0].mean(dim=1, keepdim=True)  # the same for every key: smaller numbers, the same softmax
-        (queries, query_steps), (keys, key_steps) = in_steps(q, np.int16), in_steps(k, np.int16)
+        queries, keys = in_steps(q), in_steps(k)
         # of what is sent, so that what a browser computes sums to 1
-        sent = from_steps(queries, query_steps).to(q), from_steps(keys, key_steps).to(k)
-        if rounding_of_rows(q, k, sent) > MOST_ROUNDING:
-            (queries, query_steps), (keys, key_steps), sent = as_floats(q), as_floats(k), (q, k)
-        log_sums, distance = log_sums_and_distances(*sent, patch_distances_px(run.info.grid).to(q))
-        tokens = F.normalize(vit.norm(kept.residual[0]), dim=-1)
-        features, _ = in_steps(tokens[:, :, None], np.int16)
+        if rounding_of_rows(q, k, (queries.values, keys.values)) > MOST_ROUNDING:
+            queries, keys = as_floats(q), as_floats(k)
+        distances_px = patch_distances_px(run.info.grid).to(q)
+        log_sums, distance = log_sums_and_distances(queries.values, keys.values, distances_px)
+        features = in_steps(F.normalize(vit.norm(kept.residual[0]), dim=-1)[:, :, None]).arrays()[0]
+        (of_queries, query_steps), (of_keys, key_steps) = queries.arrays(), keys.arrays()
     return LayerTensors(
-        queries=queries,
+        queries=of_queries,
         query_steps=query_steps,
-        keys=keys,
+        keys=of_keys,
         key_steps=key_steps,
         log_sums=log_sums.cpu().numpy(),
         features=features[:, :, 0],
@@ -90,16 +91,32 @@ def _bytes_of(tensors: LayerTensors) -> int:
     return sum(value.nbytes for value in vars(tensors).values() if isinstance(value, np.ndarray))
 
 
-def in_steps(values: torch.Tensor, kind: type) -> tuple[np.ndarray, np.ndarray]:
-    """Values (·, N, ·) as integers of a kind, and the float32 step of each line along N: value = integer · step."""
-    most = np.iinfo(kind).max
-    steps = values.abs().amax(dim=1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny) / most
-    return (values / steps).round().cpu().numpy().astype(kind), steps.squeeze(1).cpu().numpy()
+class Stepped(NamedTuple):
+    """Values (·, N, ·) as `numbers` times the step of each line along N, (·, 1, ·), where they were computed."""
+
+    numbers: torch.Tensor
+    steps: torch.Tensor
+    sent_as: torch.dtype
+
+    @property
+    def values(self) -> torch.Tensor:
+        return self.numbers * self.steps
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """What is sent of them: the numbers, and float32 steps (·, ·)."""
+        return self.numbers.to(self.sent_as).cpu().numpy(), self.steps.float().squeeze(1).cpu().numpy()
 
 
-def as_floats(values: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Values (h, N, d) as they are, float32, with steps of 1: twice the bytes of `in_steps`."""
-    return values.float().cpu().numpy(), np.ones((values.shape[0], values.shape[2]), np.float32)
+def in_steps(values: torch.Tensor) -> Stepped:
+    """Values as whole numbers of 16 bits and their steps."""
+    tiny = torch.finfo(torch.float32).tiny
+    steps = values.abs().amax(dim=1, keepdim=True).clamp_min(tiny) / torch.iinfo(torch.int16).max
+    return Stepped((values / steps).round(), steps, torch.int16)
+
+
+def as_floats(values: torch.Tensor) -> Stepped:
+    """Values as they are, with steps of 1: twice the bytes of `in_steps`."""
+    return Stepped(values, torch.ones_like(values[:, :1]), torch.float32)
 
 
 def rounding_of_rows(q: torch.Tensor, k: torch.Tensor, sent: tuple[torch.Tensor, torch.Tensor]) -> float:
@@ -112,11 +129,6 @@ def rounding_of_rows(q: torch.Tensor, k: torch.Tensor, sent: tuple[torch.Tensor,
     exact = (q.gather(1, chosen) @ k.transpose(1, 2)).softmax(dim=-1)  # (h, LOOKED_AT, N)
     rounded = (sent[0].gather(1, chosen) @ sent[1].transpose(1, 2)).softmax(dim=-1)
     return float(((rounded - exact).abs().amax(dim=-1) / exact.amax(dim=-1)).amax())
-
-
-def from_steps(integers: np.ndarray, steps: np.ndarray) -> torch.Tensor:
-    """The inverse of `in_steps`: (h, N, d) integers and (h, d) steps to float32 (h, N, d)."""
-    return torch.from_numpy(integers.astype(np.float32) * steps[:, None])
 
 
 def attention_wall(engine: Engine, image: np.ndarray, model: str, size: SizeChoice) -> Wall:

@@ -8,7 +8,9 @@ pass above that before it (Linux). Weights are random: neither time nor memory d
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -150,20 +152,22 @@ def measure_memory(case: str, variant: str) -> float | None:
     if not Path("/proc/self/clear_refs").exists():
         return None
     command = [sys.executable, "-m", "vit_demo.benchmark.passes", "--memory", case, variant]
-    # glibc keeps freed blocks below a growing threshold; a fixed one gives every tensor's pages back at once.
-    fixed = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **fixed})
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=fixed_allocator())
     return float(done.stdout.strip().splitlines()[-1])
 
 
-def _memory_of_one_pass(case: str, variant: str) -> float:
-    """Highest resident size during the second pass above that before it, in MB."""
+def fixed_allocator() -> dict[str, str]:
+    """The environment of a process whose memory is measured: glibc keeps freed blocks below a growing threshold; a
+    fixed one gives every tensor's pages back at once."""
+    return {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
+
+
+def extra_memory_mb(call: Callable[[], object]) -> float:
+    """Highest resident size during the second call above that before it, in MB."""
     import gc
 
     import torch
 
-    bench = prepare_case(*CASES[case])
-    call = bench.calls[variant]
     with torch.inference_mode():
         made = call()
         del made
@@ -181,6 +185,17 @@ def _status_kb(field: str) -> int:
         if line.startswith(field + ":"):
             return int(line.split()[1])
     raise KeyError(field)
+
+
+def machine() -> dict[str, object]:
+    """What the figures were measured on."""
+    import torch
+
+    name = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    return {"processor": name, "threads": torch.get_num_threads(), "torch": torch.__version__}
 
 
 def run_case(case: str, rounds: int) -> dict:
@@ -215,4 +230,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="One pass in this process, for its memory.")
     parser.add_argument("--memory", nargs=2, required=True, metavar=("CASE", "VARIANT"))
     options = parser.parse_args()
-    print(_memory_of_one_pass(*options.memory))
+    case, variant = options.memory
+    print(extra_memory_mb(prepare_case(*CASES[case]).calls[variant]))

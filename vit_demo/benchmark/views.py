@@ -39,15 +39,15 @@ console.log(times.sort((a, b) => a - b)[times.length >> 1]);
 """
 
 
-def measure_views() -> dict[str, dict[str, dict[str, float]]]:
+def measure_views(device: str = "cpu") -> dict[str, dict[str, dict[str, float]]]:
     """Milliseconds by model and view. A model that is not there is left out."""
     from vit_demo.checkpoints import catalog, embedded
 
     found = {}
     if embedded.is_converted() or embedded.is_installed():
-        found["DINOv2 ViT-S/14 at 518 px"] = _measure(catalog.EMBEDDED_ID)
+        found["DINOv2 ViT-S/14 at 518 px"] = _measure(catalog.EMBEDDED_ID, device)
     with _random_vit_b() as folder:
-        found["ViT-B/16 at 224 px, random weights"] = _measure(folder)
+        found["ViT-B/16 at 224 px, random weights"] = _measure(folder, device)
     found["browser's computation for one place of the pointer (Node)"] = {
         "6 heads, 1,370 tokens": _hover(6, 1370, 64),
         "12 heads, 1,370 tokens": _hover(12, 1370, 64),
@@ -66,12 +66,12 @@ def _random_vit_b() -> Iterator[str]:
         yield folder
 
 
-def _measure(model: str) -> dict[str, dict[str, float]]:
+def _measure(model: str, device: str) -> dict[str, dict[str, float]]:
     from PIL import Image
 
     from vit_demo.explain import EXAMPLES, Explainer
 
-    explainer, size = Explainer("cpu"), SizeChoice()
+    explainer, size = Explainer(device), SizeChoice()
     explainer.details(model)
     with Image.open(EXAMPLES / "dog.jpg") as opened:
         picture = np.asarray(opened.convert("RGB"))

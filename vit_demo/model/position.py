@@ -79,15 +79,17 @@ def bands_of(rope: RopeConfig, head_dim: int) -> Tensor:
     return rope.base**exponents if rope.kind == "centred" else rope.base**-exponents
 
 
-def rope_coordinates(rope: RopeConfig, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Row and column coordinate of every patch, each (Gh·Gw,), row by row.
+def rope_coordinates(
+    rope: RopeConfig, grid: tuple[int, int], device: torch.device | None = None
+) -> tuple[Tensor, Tensor]:
+    """Row and column coordinate of every patch, each (Gh·Gw,), row by row, made where they are needed.
 
     "centred": (i + 0.5)/G mapped to −1…1 per axis, whatever the picture's shape (dinov3 rope_position_encoding.py,
     normalize_coords="separate"). Otherwise the patch's index, stretched to the reference grid where there is one.
     """
     axes = []
     for axis, count in enumerate(grid):
-        index = torch.arange(count, dtype=torch.float32) + rope.offset
+        index = torch.arange(count, dtype=torch.float32, device=device) + rope.offset
         if rope.kind == "centred":
             index = 2 * (index + 0.5) / count - 1
         elif rope.reference_grid is not None:
@@ -103,7 +105,7 @@ def rope_angles(rope: RopeConfig, bands: Tensor, grid: tuple[int, int]) -> Tenso
     (Gh·Gw, d/2) for axial kinds with `bands` (d/4,); (L, h, Gh·Gw, d/2) for "mixed" with `bands` (2, L, h, d/2), whose
     first plane belongs to the first axis of `order`.
     """
-    y, x = (axis.to(bands.device) for axis in rope_coordinates(rope, grid))
+    y, x = rope_coordinates(rope, grid, bands.device)
     first, second = (y, x) if rope.order == "yx" else (x, y)
     if rope.kind == "mixed":
         bands = bands.float()
