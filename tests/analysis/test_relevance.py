@@ -222,7 +222,7 @@ def test_walks_equal_products_of_whole_matrices(named, monkeypatch, fusion, disc
     explicit = Explicit(model, monkeypatch)
     row = row_of(name, explicit)
     maps, grads = explicit.maps(), explicit.gradients_of(explicit.logits[0, CLASS])
-    of = gradients(model, class_target(), pixels())
+    of = gradients(model, class_target(), pixels(), traced(model))
     walked = walk_down(
         traced(model), class_target(), torch.from_numpy(row).float(), WALKED, of.d_out, fusion, discard, start
     )
@@ -246,7 +246,7 @@ def test_discarding_in_gradient_rollout_takes_the_lowest_entries(model, monkeypa
         1 - positive / 2
     )  # reaches into the entries above 0 of both lower layers, not of the last, which has one row
     row = np.eye(len(weighted[0]))[0]
-    of = gradients(model, class_target(), pixels())
+    of = gradients(model, class_target(), pixels(), traced(model))
     walked = walk_down(
         traced(model), Target(DEPTH - 1, CLASS), torch.from_numpy(row).float(), {"gradient_rollout"}, of.d_out,
         discard=discard,
@@ -260,7 +260,7 @@ def test_discarding_in_gradient_rollout_takes_the_lowest_entries(model, monkeypa
 @pytest.mark.parametrize("fusion", ["mean", "max", "min"])
 def test_rollout_rows_sum_to_one(named, fusion):
     _, model = named
-    trace, of = traced(model), gradients(model, class_target(), pixels())
+    trace, of = traced(model), gradients(model, class_target(), pixels(), traced(model))
     row = readout_row(model, class_target(), trace.layers[-1].residual)
     for discard in (0.0, 0.7):
         walked = walk_down(trace, class_target(), row, WALKED, of.d_out, fusion, discard)
@@ -281,7 +281,7 @@ def test_raw_attention_is_the_mean_row_of_the_last_attention(named, monkeypatch)
 
 def test_rows_one_by_one_give_the_same_as_all_at_once(model, monkeypatch):
     def everything():
-        of, row = gradients(model, class_target(), pixels()), torch.eye(3 + PATCHES)[0]
+        of, row = gradients(model, class_target(), pixels(), traced(model)), torch.eye(3 + PATCHES)[0]
         walks = [walk_down(traced(model), class_target(), row, WALKED, of.d_out, how) for how in ("mean", "max", "min")]
         return [of.legrad, *(made for walked in walks for made in walked.values())]
 
@@ -307,7 +307,7 @@ def test_legrad_equals_autograd_on_every_layers_own_logit(named, monkeypatch):
         own = model.classify(model.norm(residual))[0, CLASS]
         (gradient,) = torch.autograd.grad(own, attention, retain_graph=True)
         wanted.append(gradient[0].clamp(min=0).mean(dim=(0, 1)).numpy())
-    assert close(gradients(model, class_target(), pixels()).legrad, np.stack(wanted))
+    assert close(gradients(model, class_target(), pixels(), traced(model)).legrad, np.stack(wanted))
 
 
 @pytest.mark.parametrize("name", [name for name in CONFIGS if name != "post norm"])
@@ -332,7 +332,7 @@ def test_grad_cam_equals_pytorch_grad_cam(name):
         kept = cam.activations_and_grads
         activations, grads = kept.activations[0].numpy(), kept.gradients[0].numpy()
         theirs = cam.get_cam_image(pixels(), layer, None, activations, grads)[0]
-    ours = grad_cam(gradients(model, class_target(), pixels()), traced(model).grid)
+    ours = grad_cam(gradients(model, class_target(), pixels(), traced(model)), traced(model).grid)
     assert close(ours, theirs.clip(0))
     assert ours.shape == (ROWS, COLS)
 
@@ -346,13 +346,15 @@ def test_grad_cam_of_a_post_norm_block_takes_the_attention_branch_alone(monkeypa
     x = x + block.norm2(block.mlp(x))
     (gradient,) = torch.autograd.grad(model.classify(model.norm(x))[0, CLASS], copy)
     wanted = (entering[0, 1:] @ gradient[0, 1:].mean(0)).clamp(min=0).reshape(ROWS, COLS)
-    assert close(grad_cam(gradients(model, class_target(), pixels()), traced(model).grid), wanted.detach().numpy())
+    assert close(
+        grad_cam(gradients(model, class_target(), pixels(), traced(model)), traced(model).grid), wanted.detach().numpy()
+    )
 
 
 def test_gradient_times_input_equals_captum(named):
     _, model = named
     theirs = InputXGradient(lambda x: model(x).logits).attribute(pixels().requires_grad_(), target=CLASS)
-    ours = gradient_times_input(gradients(model, class_target(), pixels()), pixels()[0], PATCH_PX)
+    ours = gradient_times_input(gradients(model, class_target(), pixels(), traced(model)), pixels()[0], PATCH_PX)
     blocks = theirs[0].detach().numpy().reshape(3, ROWS, PATCH_PX, COLS, PATCH_PX)
     assert close(ours, blocks.sum(axis=(0, 2, 4)))
     assert ours.min() < 0 < ours.max()
@@ -366,7 +368,9 @@ def test_sums_are_per_patch_and_rows_come_first():
 
 
 def test_the_value_kept_with_the_gradients_is_the_logit(model):
-    assert gradients(model, class_target(), pixels()).value == pytest.approx(model(pixels()).logits[0, CLASS].item())
+    assert gradients(model, class_target(), pixels(), traced(model)).value == pytest.approx(
+        model(pixels()).logits[0, CLASS].item()
+    )
 
 
 # ------------------------------------------------------------------------------------------- a layer below the last
@@ -379,7 +383,7 @@ def test_every_gradient_of_a_comparison_equals_autograd(monkeypatch):
         explicit = Explicit(model, patch)
     cosine = score(model, target, explicit.residual[1])[0]
     maps, grads = explicit.maps(layers), explicit.gradients_of(cosine, layers)
-    of = gradients(model, target, pixels())
+    of = gradients(model, target, pixels(), traced(model))
     assert len(of.d_out) == len(of.legrad) == layers
     (of_pixels,) = torch.autograd.grad(cosine, explicit.pixels, retain_graph=True)
     assert close(of.d_pixels, of_pixels[0].numpy())
@@ -397,7 +401,7 @@ def test_layers_above_the_target_take_no_part():
     target = example(model, 1)
 
     def everything():
-        of, trace = gradients(model, target, pixels()), traced(model)
+        of, trace = gradients(model, target, pixels(), traced(model)), traced(model)
         walked = walk_down(trace, target, torch.eye(1 + PATCHES)[0], WALKED, of.d_out)
         raw = raw_attention(model, target, trace, torch.eye(1 + PATCHES)[0])
         return [*walked.values(), raw, of.legrad, grad_cam(of, trace.grid), of.d_pixels]
@@ -417,7 +421,7 @@ def test_relevance_of_a_constant_model_is_zero(named):
     with torch.no_grad():
         for head in filter(None, (model.head, model.head_dist)):
             head.weight.zero_()
-    trace, of = traced(model), gradients(model, class_target(), pixels())
+    trace, of = traced(model), gradients(model, class_target(), pixels(), traced(model))
     row = readout_row(model, class_target(), trace.layers[-1].residual)
     walked = walk_down(trace, class_target(), row, WALKED, of.d_out)
     assert walked["chefer"].abs().max() < 1e-7
@@ -428,7 +432,7 @@ def test_relevance_of_a_constant_model_is_zero(named):
 
 
 def test_gradients_keep_no_graph_and_know_their_size(model):
-    of = gradients(model, class_target(), pixels())
+    of = gradients(model, class_target(), pixels(), traced(model))
     kept = [*of.d_out, of.attention_input, of.d_attention_input, of.d_pixels, of.legrad]
     assert not any(t.requires_grad for t in kept)
     assert of.nbytes == sum(t.numel() * 4 for t in kept)

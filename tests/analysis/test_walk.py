@@ -101,7 +101,7 @@ def test_the_sum_by_hand_is_the_fused_kernels(walk):
 def test_what_a_layer_adds_leads_from_its_input_to_its_output(walk):
     """Run again by the block itself, and added up by the walk's own parts."""
     leaving = walk.kept.residual[:, walk.token]
-    middle = (walk.entering(1) + walk.attention_added(1))[:, walk.token]
+    middle = (walk.trace.entering(1) + walk.attention_added(1))[:, walk.token]
     assert torch.allclose(middle[0] + steps.mlp(walk).tensors["added"], leaving[0], atol=1e-4)
     found = steps.residual(walk).tensors
     assert found["stream"].shape == (walk.config.depth + 1,)

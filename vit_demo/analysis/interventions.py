@@ -84,15 +84,10 @@ def changed_pass(
     if not plan.changes_input:
         first = min(plan.layers, default=model.config.depth)
         wanted.take(whole, min(first, wanted.last + 1))
-        model.through(entering(whole, first), model.rope_tables(whole.grid), first, wanted.last, wanted, plan)
+        model.through(whole.entering(first), model.rope_tables(whole.grid), first, wanted.last, wanted, plan)
     else:
         model.tokens_after(pixels, wanted.last, wanted, plan)
     return wanted
-
-
-def entering(trace: Trace, layer: int) -> Tensor:
-    """What enters a block (1, N, D), counted from 0."""
-    return trace.layers[layer - 1].residual if layer else trace.embedded
 
 
 def without_heads(
@@ -113,14 +108,14 @@ def without_heads(
             (at, int(head), head_change(how, None if of_examples is None else of_examples[head]))
             for at, head in enumerate(heads)
         )
-        x = entering(trace, layer).expand(len(heads), -1, -1)
+        x = trace.entering(layer).expand(len(heads), -1, -1)
         values.append(_from(model, target, trace, x, layer, LayerEdits(heads=changes)))
     return torch.cat(values)
 
 
 def without_parts(model: VisionTransformer, target: Target, trace: Trace, layer: int) -> Tensor:
     """The target's value with a layer's attention skipped, and with its MLP skipped, (2,)."""
-    x = entering(trace, layer)
+    x = trace.entering(layer)
     parts = LayerEdits(skip_attention=True), LayerEdits(skip_mlp=True)
     return torch.cat([_from(model, target, trace, x, layer, one) for one in parts])
 

@@ -121,6 +121,7 @@ class Gradients:
 
     d_out              per layer up to the target's, ∂y/∂out, each (h, N, d)
     attention_input     what the target layer's attention reads, (N, D), and `d_attention_input`, y's gradient there
+                        through q, k and v alone, not past the attention on the residual stream
     d_pixels           ∂y/∂pixels, (3, H, W), through the patch embedding
     legrad              LeGrad's map of every layer up to the target's, (layers, N)
     value               y
@@ -139,53 +140,53 @@ class Gradients:
         return sum(t.numel() * t.element_size() for t in tensors)
 
 
-def gradients(model: VisionTransformer, target: Target, pixels: Tensor) -> Gradients:
-    """One forward and one backward pass of pixels (1, 3, H, W) up to the target's layer, and a short one per layer for
-    LeGrad."""
-    trace = Trace(gradients=True)
+def gradients(model: VisionTransformer, target: Target, pixels: Tensor, trace: Trace) -> Gradients:
+    """One backward pass from the target down to the pixels (1, 3, H, W), whose forward pass `trace` holds; and a short
+    one in each layer for LeGrad. A layer is computed again from what entered it, so that the graph of one alone is in
+    memory."""
+    tables, d_out, legrad = model.rope_tables(trace.grid), [], []
     with torch.enable_grad():
-        model.tokens_after(pixels, target.layer, trace)
-        layers, top = trace.layers[:], trace.layers[target.layer]
-        value = score(model, target, top.residual)[0]
-        wanted = [trace.embedded, top.q, top.k, top.v, *(kept.out for kept in layers)]
-        d_embedded, *d_qkv_and_out = torch.autograd.grad(value, wanted, retain_graph=True)
-        d_qkv, d_out = d_qkv_and_out[:3], d_qkv_and_out[3:]
-        attention_input, d_attention_input = _at_attention_input(model, target, trace, d_qkv)
-        shown = pixels.detach().clone().requires_grad_()
-        (d_pixels,) = torch.autograd.grad(model.embed(shown, trace.grid), shown, d_embedded)
-        legrad = torch.stack([legrad_of_layer(model, target, trace, layer) for layer in range(len(layers))])
+        top = _leaf(trace.layers[target.layer].residual)
+        value = score(model, target, top)[0]
+        (d_residual,) = torch.autograd.grad(value, top)
+        for layer in range(target.layer, -1, -1):
+            entering, seen = _leaf(trace.entering(layer)), Trace(gradients=True)
+            seen.start(trace.grid, entering)
+            leaving = model.block(layer)(entering, tables[layer], seen)
+            kept = seen.layers[0]
+            legrad.append(legrad_of_layer(model, target, layer, entering, kept))
+            d_residual, of_out, *of_heads = torch.autograd.grad(
+                leaving, [entering, kept.out, kept.q, kept.k, kept.v], d_residual
+            )
+            d_out.append(of_out[0])
+            if layer == target.layer:
+                read = _leaf(model.block(layer).attention_input(entering))
+                (d_read,) = torch.autograd.grad(model.block(layer).attn.project(read, tables[layer]), read, of_heads)
+        shown = _leaf(pixels)
+        (d_pixels,) = torch.autograd.grad(model.embed(shown, trace.grid), shown, d_residual)
     return Gradients(
-        d_out=tuple(one[0] for one in d_out),
-        attention_input=attention_input[0].detach(),
-        d_attention_input=d_attention_input[0],
+        d_out=tuple(reversed(d_out)),
+        attention_input=read[0].detach(),
+        d_attention_input=d_read[0],
         d_pixels=d_pixels[0],
-        legrad=legrad,
+        legrad=torch.stack(legrad[::-1]),
         value=value.item(),
     )
 
 
-def _at_attention_input(
-    model: VisionTransformer, target: Target, trace: Trace, d_qkv: list[Tensor]
-) -> tuple[Tensor, Tensor]:
-    """What the target layer's attention reads and y's gradient there, each (1, N, D): through q, k and v alone, not
-    past the attention on the residual stream. That is the gradient at the output of `norm1` in a pre-norm block."""
-    block = model.block(target.layer)
-    entering = trace.layers[target.layer - 1].residual if target.layer else trace.embedded
-    entering = entering.detach()
-    read = (entering if block.post_norm else block.norm1(entering)).detach().requires_grad_()
-    qkv = block.attn.project(read, model.rope_tables(trace.grid)[target.layer])
-    return read, torch.autograd.grad(qkv, read, d_qkv)[0]
+def _leaf(tensor: Tensor) -> Tensor:
+    """The same numbers where a gradient may end, also those of inference mode."""
+    return tensor.detach().clone().requires_grad_()
 
 
-def legrad_of_layer(model: VisionTransformer, target: Target, trace: Trace, layer: int) -> Tensor:
+def legrad_of_layer(model: VisionTransformer, target: Target, layer: int, entering: Tensor, kept: LayerTrace) -> Tensor:
     """LeGrad of one layer, (N,): mean over heads and query rows of ReLU(∂s/∂A), where s is the target read from that
     layer's own output. Bousselham et al. 2024 (arXiv 2404.03214), section 3.2; WalBouss/LeGrad legrad/wrapper.py.
 
     Rows without a gradient add nothing: where the read-out is the class token, its row alone has one. The mean is over
     all rows as in the paper.
     """
-    kept = trace.layers[layer]
-    d_out = _d_own_score(model, target, trace, layer, kept)
+    d_out = _d_own_score(model, target, layer, entering, kept)
     h, N = kept.q.shape[1:3]
     total = d_out.new_zeros(N)
     for of_head, v in zip(d_out.unbind(), kept.v[0].detach().contiguous(), strict=True):
@@ -194,19 +195,18 @@ def legrad_of_layer(model: VisionTransformer, target: Target, trace: Trace, laye
     return total / (h * N)
 
 
-def _d_own_score(model: VisionTransformer, target: Target, trace: Trace, layer: int, kept: LayerTrace) -> Tensor:
+def _d_own_score(model: VisionTransformer, target: Target, layer: int, entering: Tensor, kept: LayerTrace) -> Tensor:
     """The gradient of the target, read from a layer's own output, with respect to what the layer's heads gave, for the
     tokens on which it depends: (h, some, d).
 
     What follows attention is computed token by token, so that these tokens alone need be computed again.
     """
-    read = kept.residual.detach().requires_grad_()
-    (d_residual,) = torch.autograd.grad(score(model, target, read)[0], read)
-    rows = d_residual[0].abs().amax(dim=-1).nonzero().flatten()
-    entering = (trace.layers[layer - 1].residual if layer else trace.embedded).detach()[:, rows]
-    out = kept.out.detach()[:, :, rows].requires_grad_()
-    (d_out,) = torch.autograd.grad(model.block(layer).after_attention(entering, out), out, d_residual[:, rows])
-    return d_out[0]
+    leaving = _leaf(kept.residual)
+    (d_leaving,) = torch.autograd.grad(score(model, target, leaving)[0], leaving)
+    rows = d_leaving[0].abs().amax(dim=-1).nonzero().flatten()
+    out = _leaf(kept.out[:, :, rows])
+    again = model.block(layer).after_attention(entering.detach()[:, rows], out)
+    return torch.autograd.grad(again, out, d_leaving[:, rows])[0][0]
 
 
 # ------------------------------------------------------------------------------------------------- down the layers

@@ -52,10 +52,6 @@ class Walk:
     def kept(self) -> LayerTrace:
         return layer_of(self.trace, self.layer)
 
-    def entering(self, layer: int) -> Tensor:
-        """The residual stream that enters a layer, (1, N, D)."""
-        return self.trace.embedded if layer == 0 else layer_of(self.trace, layer - 1).residual
-
     def attended(self, layer: int) -> Tensor:
         """What a layer's attention gives, heads joined and projected, (1, N, D)."""
         return self.vit.block(layer).attn.joined(layer_of(self.trace, layer).out)
@@ -68,7 +64,7 @@ class Walk:
     @cached_property
     def attention_input(self) -> Tensor:
         """What the layer's attention gets, (1, N, D): the stream, normalised but where the norm comes after."""
-        return self.block.attention_input(self.entering(self.layer))
+        return self.block.attention_input(self.trace.entering(self.layer))
 
 
 @dataclass(frozen=True)
@@ -193,7 +189,7 @@ def norm(walk: Walk) -> Found:
     and standard deviation of every token before and normalised. Ba et al. 2016, arXiv 1607.06450; RMSNorm: Zhang and
     Sennrich 2019, arXiv 1910.07467, which takes no mean away."""
     block, module = walk.block, walk.block.norm1
-    before = (walk.attended(walk.layer) if block.post_norm else walk.entering(walk.layer))[0]  # (N, D)
+    before = (walk.attended(walk.layer) if block.post_norm else walk.trace.entering(walk.layer))[0]  # (N, D)
     if isinstance(module, nn.LayerNorm):
         normalised = F.layer_norm(before, (before.shape[-1],), eps=module.eps)
     else:
@@ -295,7 +291,7 @@ def residual(walk: Walk) -> Found:
     for layer in range(walk.config.depth):
         added, leaving = walk.attention_added(layer), layer_of(walk.trace, layer).residual
         attention.append(long(added))
-        mlp_.append(long(leaving - walk.entering(layer) - added))
+        mlp_.append(long(leaving - walk.trace.entering(layer) - added))
         stream.append(long(leaving))
     tensors = {"attention": torch.stack(attention), "mlp": torch.stack(mlp_), "stream": torch.stack(stream)}
     return Found({"tokens": tuple(walk.trace.embedded.shape[1:])}, tensors)
@@ -305,7 +301,7 @@ def mlp(walk: Walk) -> Found:
     """A token inside a layer's MLP: its hidden numbers before and after the activation (with a gate, the product), and
     what is added to the stream."""
     block, t = walk.block, slice(walk.token, walk.token + 1)
-    middle = (walk.entering(walk.layer) + walk.attention_added(walk.layer))[:, t]  # (1, 1, D)
+    middle = (walk.trace.entering(walk.layer) + walk.attention_added(walk.layer))[:, t]  # (1, 1, D)
     entering = middle if block.post_norm else block.norm2(middle)
     module = block.mlp
     if isinstance(module, GatedMlp):

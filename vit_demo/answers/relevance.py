@@ -124,7 +124,7 @@ def _gradients(subject: Subject) -> tuple[Gradients, bool]:
 
     def make() -> Gradients:
         with subject.engine.computing(gradients=True):
-            return analysis.gradients(subject.loaded.model, subject.target, subject.pixels)
+            return analysis.gradients(subject.loaded.model, subject.target, subject.pixels, subject.run.trace)
 
     return subject.engine.kept.get_or_make((*subject.key, "gradients"), make, lambda made: made.nbytes)
 

@@ -128,6 +128,10 @@ class Trace:
         """What enters the first block, (B, N, D). Raises ValueError before a forward pass."""
         return self._started[1]
 
+    def entering(self, layer: int) -> Tensor:
+        """What enters a block, counted from 0, (B, N, D)."""
+        return self.layers[layer - 1].residual if layer else self.embedded
+
     @property
     def _started(self) -> tuple[PatchGrid, Tensor]:
         if self._start is None:
