@@ -62,6 +62,39 @@ def test_gradient_of_the_input(by_onednn):
 
 
 @onednn
+def test_a_second_derivative():
+    one, x = layer(), torch.randn(3, 24, requires_grad=True)
+    (first,) = torch.autograd.grad(one(x).pow(3).sum(), x, create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), x)
+    exact = one.double()
+    y = x.detach().double().requires_grad_()
+    (wanted,) = torch.autograd.grad(exact(y).pow(3).sum(), y, create_graph=True)
+    (wanted,) = torch.autograd.grad(wanted.sum(), y)
+    torch.testing.assert_close(second.double(), wanted, rtol=1e-4, atol=1e-4)
+
+
+@onednn
+def test_function_transforms():
+    one, x = layer(), torch.randn(3, 24)
+    of_x = torch.func.grad(lambda x: one(x).square().sum())(x)
+    torch.testing.assert_close(of_x, 2 * F.linear(x, one.weight, one.bias) @ one.weight, rtol=1e-4, atol=1e-4)
+
+
+@onednn
+def test_an_exporter_meets_torchs_own_operator(by_onednn):
+    exported = torch.export.export(layer(), (torch.randn(5, 24),))
+    assert not by_onednn
+    assert not [node for node in exported.graph.nodes if "mkldnn" in str(node.target)]
+
+
+@onednn
+def test_autocast_goes_torchs_way(by_onednn):
+    with torch.autocast("cpu", torch.bfloat16):
+        assert layer()(torch.randn(5, 24)).dtype == torch.bfloat16
+    assert not by_onednn
+
+
+@onednn
 def test_weights_that_learn_get_their_gradients(by_onednn):
     one, x = layer(learns=True), torch.randn(5, 24)
     one(x).square().sum().backward()

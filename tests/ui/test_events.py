@@ -17,6 +17,7 @@ from vit_demo.contract import DemoError, ModelError, ModelStatus, PictureError, 
 from vit_demo.preprocess import input_size
 from vit_demo.text import say
 from vit_demo.ui import captions, events, page
+from vit_demo.ui.build import build_demo
 from vit_demo.ui.kit.reader import Picture
 from vit_demo.ui.tabs import GROUPS, TABS
 from vit_demo.ui.tabs.relevance.tab import begin_anew
@@ -571,3 +572,12 @@ def test_a_full_page_asks_to_come_back_in_the_visitors_language(explainer, examp
     assert caught.value.message == say("page.full", "zh", most=1)
     visitors.leave("one")
     assert look(second)["language"] == "zh"
+
+
+def test_no_handler_sets_what_holds_other_components(explainer, examples):
+    """Gradio's front end copies the values of everything inside a handler's output for each later event of the page."""
+    demo = build_demo(explainer, examples)
+    holders = {key for key, one in demo.blocks.items() if getattr(one, "children", None)}
+    for listener in demo.config["dependencies"]:
+        if listener["backend_fn"]:
+            assert not holders & set(listener["outputs"]), listener

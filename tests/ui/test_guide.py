@@ -43,10 +43,8 @@ def test_there_are_at_most_five_entries_on_the_first_level():
 def test_every_tab_opens_by_its_name_in_its_group(name):
     updates = opened(GROUPS, name)
     group = next(group for group in GROUPS if name in [tab.name for tab in group.tabs])
-    if len(group.tabs) == 1:
-        assert updates == {"tabs": gr.update(selected=name)}
-    else:
-        assert updates == {"tabs": gr.update(selected=group.name), f"tabs_{group.name}": gr.update(selected=name)}
+    alone = len(group.tabs) == 1
+    assert updates == {"open_tabs": {"tabs": name} if alone else {"tabs": group.name, f"tabs_{group.name}": name}}
 
 
 def test_a_link_sets_what_it_names(guide):
@@ -68,8 +66,8 @@ def test_a_link_sets_what_it_names(guide):
 
 
 def test_what_a_link_does_not_name_stays(guide):
-    assert set(state_of(guide, {"tab": "depth"})) == {"tabs", "tabs_look"}
-    assert state_of(guide, {}) == {}
+    assert state_of(guide, {"tab": "depth"}) == {"open_tabs": {"tabs": "look", "tabs_look": "depth"}}
+    assert state_of(guide, {}) == {"open_tabs": None}  # not the tab that a link before it named
 
 
 @pytest.mark.parametrize(
@@ -88,12 +86,12 @@ def test_what_a_link_does_not_name_stays(guide):
     ],
 )
 def test_what_a_link_cannot_name_is_left_out(guide, wanted):
-    assert go(guide, None, "en", {"go": wanted}) == {}
+    assert go(guide, None, "en", {"go": wanted}) == NOTHING
 
 
 @pytest.mark.parametrize("event", [{}, {"go": "x"}, {"go": None}, {"go": []}])
 def test_a_link_that_is_none_changes_nothing(guide, event):
-    assert go(guide, None, "en", event) == {}
+    assert go(guide, None, "en", event) == NOTHING
 
 
 # ---------------------------------------------------------------------------------------------------------------- class
@@ -144,7 +142,7 @@ def test_a_picture_that_is_there_already_is_not_set_again(guide, examples, image
 def test_without_the_rooms_code_nobody_follows(guide, image):
     shown(guide, {"key": guide.room.key, "tab": "walk"}, Picture(image, "own"))
     for code in (1, "", "WXYZ", None, True):
-        assert go(guide, None, "en", {"follow": code}) == {}
+        assert go(guide, None, "en", {"follow": code}) == NOTHING
 
 
 def test_a_model_that_the_teacher_typed_is_followed(guide):
@@ -221,7 +219,7 @@ def test_every_link_of_a_lesson_opens_what_there_is(state, guide, language):
         assert link.get("example", "dog") in examples
         assert link.get("step", "pixels") in STEPS
         updates = state_of(guide, link)
-        assert "tabs" in updates
+        assert updates["open_tabs"]
     for lesson in LESSONS:
         for part in lesson.parts:
             for end in ("", "_point", "_ask"):

@@ -40,14 +40,18 @@ class _Product(torch.autograd.Function):
     """The product with weights that do not learn: it passes on the gradient of x alone, ∂L/∂x = ∂L/∂y·W."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        ctx.save_for_backward(weight)
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return _onednn(x, weight, bias)
 
     @staticmethod
+    def setup_context(ctx, inputs: tuple[Tensor, Tensor, Tensor | None], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[1])
+
+    @staticmethod
     def backward(ctx, of_output: Tensor) -> tuple[Tensor, None, None]:
-        (weight,) = ctx.saved_tensors
-        return _onednn(of_output, weight.t(), None), None, None
+        columns = ctx.saved_tensors[0].t()
+        again = torch.is_grad_enabled()  # a second derivative is wanted
+        return F.linear(of_output, columns) if again else _onednn(of_output, columns, None), None, None
 
 
 @functools.cache
@@ -69,8 +73,10 @@ def onednn_is_quicker() -> bool:
 
 
 def _is_plain(x: Tensor, weight: Tensor) -> bool:
-    """Whether oneDNN has a quick way: for weights with gaps in memory it has none."""
-    return x.device.type == "cpu" and x.dtype == weight.dtype == torch.float32 and weight.is_contiguous()
+    """Whether oneDNN has a quick way: for weights with gaps in memory it has none; and whether nobody looks on who does
+    not know its operator, such as an exporter."""
+    single = x.device.type == "cpu" and x.dtype == weight.dtype == torch.float32 and weight.is_contiguous()
+    return single and not (torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"))
 
 
 def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -103,7 +103,8 @@ class Trace:
     """Handed to a forward pass by the caller and filled; the output is bit-equal with and without.
 
     It keeps the residual stream between the layers, and how a layer's queries, keys and values follow from it: for
-    ViT-S/14 at 518 px 27 MB, where all attention maps would be 541. It therefore keeps the model's weights alive.
+    ViT-S/14 at 518 px 27 MB, where all attention maps would be 541. It therefore keeps the model alive, and is to be
+    read before the model learns on or moves to another device.
 
     `gradients=True` makes the pass differentiable from the embedded tokens on, even if the weights are frozen, and
     keeps q, k, v and out themselves, so that the gradient of any logit with respect to any of them can be asked for

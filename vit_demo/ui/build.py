@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 
 import gradio as gr
@@ -35,6 +36,12 @@ SHOW_OPEN_TAB = """() => {
   return [];
 }"""
 
+# Opens the tabs that a handler named. In the browser: were they outputs of a handler, gradio would copy everything that
+# stands inside of them for each of its later events.
+OPEN_TABS = """(wanted) => LEVELS.map((level) => ({
+  __type__: "update", ...(wanted?.[level] ? { selected: wanted[level] } : {}),
+}))"""
+
 
 def build_demo(
     explainer: ExplainerProtocol,
@@ -54,6 +61,7 @@ def build_demo(
         page.add("good_model", gr.Textbox("", visible="hidden", elem_id="vd-good-model"))
         page.add("selection", gr.JSON({}, visible="hidden", elem_id="vd-selection"))
         page.add("shown", gr.JSON({}, visible="hidden", elem_id="vd-shown"))
+        page.add("open_tabs", gr.JSON({}, visible="hidden", elem_id="vd-open-tabs"))
         _header(page)
         guide_block(page, room)
         with gr.Row():
@@ -184,14 +192,21 @@ def _wire_page(demo: gr.Blocks, page: Page, visitors: Visitors, room: Room | Non
     named_in, named_out = ("good_model", "language"), ("examples", "card", "side")
     named = page.plain_listener(partial(events.relabelled, explainer, examples), named_in, named_out, **QUIET)
     about = ("language", "examples", "model", "card", "status", "image", "side", "keep_shape", "selection")
-    levels = ("tabs", *(f"tabs_{group.name}" for group in GROUPS if len(group.tabs) > 1))
-    first_out = (*about, *levels, *FIRST.outputs, *(name for tab in TABS for name in tab.linked))
+    first_out = (*about, "open_tabs", *FIRST.outputs, *(name for tab in TABS for name in tab.linked))
     first = page.plain_listener(
         partial(events.first_look, FIRST, GROUPS, explainer, examples, visitors),
         (),
         first_out,
         extra="request",
         **QUIET,
+    )
+    levels = ["tabs", *(f"tabs_{group.name}" for group in GROUPS if len(group.tabs) > 1)]
+    opens = dict(
+        fn=None,
+        js=OPEN_TABS.replace("LEVELS", json.dumps(levels)),
+        inputs=page.of(["open_tabs"]),
+        outputs=page.of(levels),
+        api_visibility="private",
     )
     translate = page.words.listener(parts["language"])
 
@@ -200,14 +215,14 @@ def _wire_page(demo: gr.Blocks, page: Page, visitors: Visitors, room: Room | Non
         explainer.forget(request.session_hash or "")
 
     demo.unload(left)
-    loaded = demo.load(**first).success(**translate).success(**load)
+    loaded = demo.load(**first).success(**opens).success(**translate).success(**load)
     loaded.success(**show)
     loaded.then(**marks)
     spoken = parts["language"].input(**translate)
     spoken.then(**show)
     spoken.then(**marks).then(**named).then(**note)
 
-    wire_guide(page, GROUPS, room, load, show)
+    wire_guide(page, GROUPS, room, (opens, load, show))
     for group in GROUPS:
         if len(group.tabs) > 1:
             parts[f"group_{group.name}"].select(**again)

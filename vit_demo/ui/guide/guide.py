@@ -87,16 +87,16 @@ def _tour(language: str) -> list[dict[str, str]]:
     return [{"at": selector, "words": say(f"guide.tour_{name}", language)} for selector, name in TOUR]
 
 
-def wire_guide(page: Page, groups: tuple[Group, ...], room: Room | None, load: dict, show: dict) -> None:
-    """`load` and `show` are the page's own listeners that load its model and show its open tab."""
+def wire_guide(page: Page, groups: tuple[Group, ...], room: Room | None, after: Sequence[dict]) -> None:
+    """`after` are the page's own listeners that open tabs, load its model and show its open tab."""
     parts = page.parts
     guide = Guide(groups, page.explainer, page.examples, room, parts["image"].GRADIO_CACHE)
-    levels = [f"tabs_{group.name}" for group in groups if len(group.tabs) > 1]
     linked = [name for group in groups for tab in group.tabs for name in tab.linked]
-    changed = ("tabs", *levels, *linked, "selection", "image", "model", "side", "keep_shape")
+    changed = ("open_tabs", *linked, "selection", "image", "model", "side", "keep_shape")
     went = page.plain_listener(partial(go, guide), ("image", "language"), changed, "event", **QUIET)
     went = parts["guide"].select(**went)
-    went.success(**load).success(**show)
+    for listener in after:
+        went = went.success(**listener)
     if room is None:
         return
     shown = dict(image="image", model="good_model", side="side", keep_shape="keep_shape", selection="selection")
@@ -152,13 +152,13 @@ def state_of(guide: Guide, wanted: Mapping[str, object], here: str = "") -> Upda
 
 
 def opened(groups: Sequence[Group], name: object) -> Updates:
-    """The tab of this name opened, in whichever group it stands; nothing for a name that is none."""
+    """What opens the tab of this name, in whichever group it stands; nothing for a name that is none."""
     for group in groups:
         if name in [tab.name for tab in group.tabs]:
             if len(group.tabs) == 1:
-                return {"tabs": gr.update(selected=name)}
-            return {"tabs": gr.update(selected=group.name), f"tabs_{group.name}": gr.update(selected=name)}
-    return {}
+                return {"open_tabs": {"tabs": name}}
+            return {"open_tabs": {"tabs": group.name, f"tabs_{group.name}": name}}
+    return {"open_tabs": None}
 
 
 def show_class(
