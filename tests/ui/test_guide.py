@@ -23,6 +23,7 @@ from vit_demo.ui.tabs.lessons.plans import LESSONS
 from vit_demo.ui.tabs.lessons.tab import show as lessons
 from vit_demo.ui.tabs.walk.steps import STEPS
 
+NOTHING = {"open_tabs": None}  # what a link does that names nothing
 HEAD, FEATURES = "fake/head", "fake/features"
 
 
